@@ -1,0 +1,55 @@
+# `make help` lists what can be done; every target sets up what it needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check fmt test test-core test-long schema lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv with everything the project needs
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+run: $(STAMP) ## Start the broker on 127.0.0.1:8080 with its own PostgreSQL
+	@exec $(BIN)/ainp serve --migrate
+
+check: $(STAMP) ## Lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## The tests, on a real PostgreSQL that they start themselves
+	$(BIN)/pytest -n $(JOBS)
+
+test-core: $(STAMP) ## The rules alone: no database, seconds
+	$(BIN)/pytest tests/core
+
+test-long: $(STAMP) ## What takes minutes: long races, deep properties
+	$(BIN)/pytest -n $(JOBS) -m "long or not long" --timeout 1800
+
+schema: $(STAMP) ## Rewrite schema.sql from the migrations
+	$(BIN)/python -m tests.support.schema
+
+lock: ## Resolve the dependencies anew into requirements/
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 --extra server pyproject.toml --output-file requirements/server.txt
+
+clean: ## Remove .venv and caches, keep the data in .ainp
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
