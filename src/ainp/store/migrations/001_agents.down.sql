@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS capabilities;
+DROP TABLE IF EXISTS agents;

@@ -1,0 +1,35 @@
+-- A receipt's status, committee and quorum.
+-- provides: column task_receipts.status
+-- provides: column task_receipts.committee
+-- provides: column task_receipts.k
+-- provides: column task_receipts.m
+-- provides: column task_receipts.finalized_at
+-- provides: index idx_task_receipts_status
+-- provides: index idx_task_receipts_committee
+
+ALTER TABLE task_receipts
+  ADD COLUMN IF NOT EXISTS status       text NOT NULL DEFAULT 'pending'
+    CHECK (status IN ('pending', 'finalized', 'failed', 'disputed')),
+  ADD COLUMN IF NOT EXISTS committee    jsonb NOT NULL DEFAULT '[]',
+  ADD COLUMN IF NOT EXISTS k            integer NOT NULL DEFAULT 3 CHECK (k >= 1),
+  ADD COLUMN IF NOT EXISTS m            integer NOT NULL DEFAULT 5 CHECK (m >= 1),
+  ADD COLUMN IF NOT EXISTS finalized_at timestamptz;
+
+CREATE INDEX IF NOT EXISTS idx_task_receipts_status ON task_receipts (status, created_at DESC);
+CREATE INDEX IF NOT EXISTS idx_task_receipts_committee ON task_receipts USING gin (committee);
+
+-- After a rollback by hand the columns come back empty; the receipts' own statements still say what was agreed.
+UPDATE task_receipts r
+   SET committee = said.receipt -> 'committee', k = (said.receipt ->> 'k')::integer, m = (said.receipt ->> 'm')::integer
+  FROM (SELECT id, convert_from(statement, 'UTF8')::jsonb AS receipt FROM task_receipts WHERE statement IS NOT NULL) said
+ WHERE said.id = r.id;
+
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_attribute
+              WHERE attrelid = 'task_receipts'::regclass AND attname = 'judged_at' AND NOT attisdropped) THEN
+    UPDATE task_receipts
+       SET status = CASE WHEN failure IS NULL THEN 'finalized' ELSE 'failed' END,
+           finalized_at = CASE WHEN failure IS NULL THEN judged_at END
+     WHERE judged_at IS NOT NULL AND status = 'pending';
+  END IF;
+END $$;

@@ -1,0 +1,9 @@
+DROP TABLE IF EXISTS auditor_records;
+DROP TABLE IF EXISTS reputation_clients;
+DROP TABLE IF EXISTS reputation_observations;
+ALTER TABLE IF EXISTS agent_reputation
+  DROP COLUMN IF EXISTS version,
+  DROP COLUMN IF EXISTS observations,
+  DROP COLUMN IF EXISTS observed_at,
+  DROP COLUMN IF EXISTS clients,
+  DROP COLUMN IF EXISTS final_t;
