@@ -1,3 +1,4 @@
+DROP TABLE IF EXISTS welcome_grants;
 DROP TABLE IF EXISTS ledger_pending;
 DROP TABLE IF EXISTS ledger_entries;
 DROP TABLE IF EXISTS accounts;

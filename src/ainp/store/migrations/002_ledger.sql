@@ -2,6 +2,7 @@
 -- provides: table accounts
 -- provides: table ledger_entries
 -- provides: table ledger_pending
+-- provides: table welcome_grants
 -- provides: function ledger_apply
 -- provides: function refuse_change
 -- provides: trigger ledger_entries.ledger_entries_apply
@@ -47,6 +48,12 @@ CREATE TABLE IF NOT EXISTS ledger_pending (
   amount  bigint NOT NULL,
   earned  bigint NOT NULL DEFAULT 0,
   spent   bigint NOT NULL DEFAULT 0
+);
+
+-- What new agents were given, by the hour: the grant has a cap.
+CREATE TABLE IF NOT EXISTS welcome_grants (
+  hour    timestamptz PRIMARY KEY,
+  granted bigint NOT NULL CHECK (granted >= 0)
 );
 
 -- An entry moves its balances in the same statement; nothing else may write them. Accounts are taken in

@@ -9,7 +9,7 @@
 -- provides: column agent_reputation.final_t
 -- provides: index idx_reputation_observations_agent
 
--- `observations` and `observed_at` are in the order q, t, r, s, v, i, e. `final_t` is timeliness over
+-- `observations` and `observed_at` are in the order q, t, r, s, v, i, e, final_t. `final_t` is timeliness over
 -- finalized receipts only: a committee seat must not be bought with settlements nobody audited.
 ALTER TABLE agent_reputation
   ADD COLUMN IF NOT EXISTS version      integer NOT NULL DEFAULT 1,

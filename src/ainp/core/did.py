@@ -1,0 +1,75 @@
+"""
+Decentralised identifiers: did:key (Ed25519) and did:web.
+
+did:key: https://w3c-ccg.github.io/did-key-spec/ ; the key is multicodec 0xed01 + 32 bytes, base58btc, prefix `z`.
+"""
+
+import re
+from typing import NewType
+
+from ainp.core.errors import InvalidDid
+
+AgentDid = NewType("AgentDid", str)
+
+MAX_DID_LENGTH = 512  # longer than any did:web in use; keeps an index entry on one page
+_DID = re.compile(r"did:(?:key:[A-Za-z0-9._-]+|web:[A-Za-z0-9._:%-]+)")
+_MULTICODEC_ED25519 = b"\xed\x01"
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def parse_did(text: str) -> AgentDid:
+    """
+    Check the syntax of a DID.
+
+    A did:key that can't be decoded is let through: nothing signed by it can ever verify, and existing scripts
+    register such DIDs.
+    """
+    if len(text) > MAX_DID_LENGTH or not _DID.fullmatch(text):
+        raise InvalidDid(
+            f"Invalid DID format: found {text[:100]!r}, expected did:key:… or did:web:…"
+            f" of at most {MAX_DID_LENGTH} characters"
+        )
+    return AgentDid(text)
+
+
+def did_of_key(public_key: bytes) -> AgentDid:
+    """Name the DID of a raw 32-byte Ed25519 public key."""
+    return AgentDid("did:key:z" + _base58(_MULTICODEC_ED25519 + public_key))
+
+
+def key_of_did(did: str) -> bytes:
+    """Decode the raw 32-byte Ed25519 public key of a did:key, or refuse it as InvalidDid."""
+    if not did.startswith("did:key:z"):
+        raise InvalidDid(f"found {did[:100]!r}, expected an Ed25519 did:key, which starts with did:key:z6Mk")
+    decoded = _from_base58(did.removeprefix("did:key:z"))
+    if decoded is None or len(decoded) != 34 or not decoded.startswith(_MULTICODEC_ED25519):  # noqa: PLR2004 - 2 + 32
+        raise InvalidDid(f"{did[:100]!r} does not decode to an Ed25519 public key")
+    return decoded[2:]
+
+
+def operator_of(did: str) -> str:
+    """Name who runs an agent: the domain of a did:web, else the DID itself."""
+    if did.startswith("did:web:"):
+        return "did:web:" + did.removeprefix("did:web:").split(":", 1)[0].lower()
+    return did
+
+
+def _base58(raw: bytes) -> str:
+    number = int.from_bytes(raw)
+    digits = []
+    while number:
+        number, digit = divmod(number, 58)
+        digits.append(_ALPHABET[digit])
+    zeros = len(raw) - len(raw.lstrip(b"\0"))
+    return "1" * zeros + "".join(reversed(digits))
+
+
+def _from_base58(text: str) -> bytes | None:
+    number = 0
+    for character in text:
+        digit = _ALPHABET.find(character)
+        if digit < 0:
+            return None
+        number = number * 58 + digit
+    zeros = len(text) - len(text.lstrip("1"))
+    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8)

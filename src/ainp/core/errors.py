@@ -1,0 +1,228 @@
+"""
+Every refusal the broker can give, as one tree.
+
+    BrokerError
+    ├── InvalidRequest      what can never work as it was sent
+    ├── Unauthenticated     no proof of identity, or a bad one
+    ├── InsufficientCredits
+    ├── Forbidden           not yours
+    ├── NotFound
+    ├── Conflict            the state does not allow it, or it was done already
+    ├── Expired
+    ├── TooLarge
+    ├── UnsupportedMedia
+    └── Unavailable         a dependency is down; try again
+
+A class has one stable ``code``; its facts travel beside the message. Bugs are not in this tree.
+"""
+
+from typing import ClassVar
+
+
+class BrokerError(Exception):
+    """A refusal: *message* says what was found and what was expected, *facts* repeat it for programs."""
+
+    code: ClassVar[str] = "ERROR"
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+class InvalidRequest(BrokerError):
+    """The request can never work as it was sent."""
+
+    code = "INVALID_REQUEST"
+
+
+class InvalidJson(InvalidRequest):
+    """The body is not JSON (RFC 8259)."""
+
+    code = "INVALID_JSON"
+
+
+class InvalidDid(InvalidRequest):
+    """The text is not a DID that this broker accepts."""
+
+    code = "INVALID_DID"
+
+
+class InvalidProposal(InvalidRequest):
+    """The proposed terms can't be agreed on: a price, a time, a share out of range."""
+
+    code = "INVALID_PROPOSAL"
+
+
+class OwnProposal(InvalidRequest):
+    """A party tried to accept what it proposed itself."""
+
+    code = "OWN_PROPOSAL"
+
+
+class SelfNegotiation(InvalidRequest):
+    """Both parties are the same agent."""
+
+    code = "SELF_NEGOTIATION"
+
+
+class Unauthenticated(BrokerError):
+    """Nobody is named, or the proof does not fit who is named."""
+
+    code = "UNAUTHORIZED"
+
+
+class InvalidSignature(Unauthenticated):
+    """The signature does not verify."""
+
+    code = "INVALID_SIGNATURE"
+
+
+class InsufficientCredits(BrokerError):
+    """The account has less than the operation needs; amounts are atomic units."""
+
+    code = "INSUFFICIENT_CREDITS"
+
+    def __init__(self, *, needed: int, have: int) -> None:
+        super().__init__(f"Insufficient balance: need {needed}, have {have}", needed=str(needed), have=str(have))
+
+
+class Forbidden(BrokerError):
+    """The actor may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class UnauthorizedAttestation(Forbidden):
+    """Only the one whose role it is may attest this."""
+
+    code = "UNAUTHORIZED_ATTESTATION"
+
+
+class SelfAttestation(Forbidden):
+    """The working agent attests nothing on its own receipt."""
+
+    code = "SELF_ATTESTATION"
+
+
+class UntrustedRequest(Forbidden):
+    """The request did not come the way an unsigned request must come."""
+
+    code = "UNTRUSTED_REQUEST"
+
+
+class NotFound(BrokerError):
+    """There is no such thing."""
+
+    code = "NOT_FOUND"
+
+
+class AgentNotFound(NotFound):
+    """No agent is registered under this DID."""
+
+    code = "AGENT_NOT_FOUND"
+
+
+class MethodNotAllowed(BrokerError):
+    """The path exists, the method does not."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+class Conflict(BrokerError):
+    """The state does not allow it."""
+
+    code = "CONFLICT"
+
+
+class InvalidState(Conflict):
+    """The negotiation is past the point where this move is legal, or not yet there."""
+
+    code = "INVALID_STATE"
+
+
+class NotYourTurn(Conflict):
+    """Proposals strictly alternate."""
+
+    code = "NOT_YOUR_TURN"
+
+
+class MaxRoundsExceeded(Conflict):
+    """The negotiation has used up its rounds."""
+
+    code = "MAX_ROUNDS_EXCEEDED"
+
+
+class ProposalChanged(Conflict):
+    """What was accepted is not the current proposal any more."""
+
+    code = "PROPOSAL_CHANGED"
+
+
+class DuplicateAttestation(Conflict):
+    """The same DID has said this already."""
+
+    code = "DUPLICATE_ATTESTATION"
+
+
+class AttestationLimit(Conflict):
+    """The agent, or the receipt, has all the attestations it may have."""
+
+    code = "ATTESTATION_LIMIT"
+
+
+class ReceiptClosed(Conflict):
+    """The receipt has been judged; nobody is heard any more."""
+
+    code = "RECEIPT_CLOSED"
+
+
+class QuorumNotMet(Conflict):
+    """Too few voices to finalize."""
+
+    code = "QUORUM_NOT_MET"
+
+    def __init__(self, *, needed: int, have: int) -> None:
+        super().__init__(f"QUORUM_NOT_MET: needed {needed}, have {have}", needed=needed, have=have)
+
+
+class IdempotencyConflict(Conflict):
+    """The Idempotency-Key was used with another body."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class Expired(BrokerError):
+    """It was open once."""
+
+    code = "EXPIRED"
+
+
+class TooLarge(BrokerError):
+    """The body is larger than the broker reads."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMedia(BrokerError):
+    """The body is of a kind the broker does not read."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class Unavailable(BrokerError):
+    """A dependency is down, or too many write the same thing; the same request may work later."""
+
+    code = "UNAVAILABLE"
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class SchemaBehind(Unavailable):
+    """Migrations are missing for this part of the broker."""
+
+    code = "SCHEMA_BEHIND"

@@ -1,0 +1,80 @@
+"""What happened, as it is told to those it concerns; stored with the fact, told after commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ainp.core.attestation import Attestation
+from ainp.core.did import AgentDid
+from ainp.core.negotiation import Negotiation, NegotiationState
+from ainp.core.receipt import TaskReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact and who is told; *body* is the frame that receivers get."""
+
+    name: str
+    recipients: tuple[AgentDid, ...]
+    body: Mapping[str, object]
+
+
+def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | None, now: datetime) -> Event:
+    """
+    Tell of a negotiation's move.
+
+    The other party is told; both are when it was settled or has expired, which is nobody's message to the other.
+    """
+    both = name in ("settled", "expired") or by is None
+    parties = (negotiation.initiator, negotiation.responder)
+    body: dict[str, object] = {
+        "@type": "NOTIFICATION",
+        "type": "negotiation_event",
+        "event": name,
+        "negotiation_id": str(negotiation.id),
+        "intent_id": negotiation.intent_id,
+        "state": negotiation.state,
+        "current_proposal": negotiation.current.proposal,
+        "terms_hash": negotiation.current.terms_hash,
+        "round_number": negotiation.current.number,
+        "convergence_score": round(negotiation.convergence, 2),
+        "timestamp": _unix_ms(now),
+    }
+    if by is not None and not both:
+        body["from_did"] = by
+    if negotiation.state is NegotiationState.SETTLED:
+        body["task_id"] = str(negotiation.task_id)
+    recipients = parties if both or by is None else (negotiation.other(by),)
+    return Event(f"negotiation.{name}", recipients, body)
+
+
+def receipt_event(receipt: TaskReceipt, name: str, *, now: datetime, **facts: object) -> Event:
+    """Tell the client, the worker and the committee what became of a receipt."""
+    body = {
+        "@type": "NOTIFICATION",
+        "type": "receipt_event",
+        "event": name,
+        "task_id": str(receipt.id),
+        "negotiation_id": None if receipt.negotiation_id is None else str(receipt.negotiation_id),
+        "status": receipt.status,
+        **facts,
+        "timestamp": _unix_ms(now),
+    }
+    return Event(f"receipt.{name}", (*receipt.contractors, *receipt.committee), body)
+
+
+def attested_event(receipt: TaskReceipt, attestation: Attestation, *, now: datetime, have: int) -> Event:
+    """Tell that somebody spoke."""
+    return receipt_event(
+        receipt,
+        "attested",
+        now=now,
+        from_did=attestation.by,
+        attestation=attestation.type,
+        have=have,
+        needed=receipt.quorum,
+    )
+
+
+def _unix_ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

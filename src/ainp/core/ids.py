@@ -1,0 +1,32 @@
+"""Identifiers: random enough to be unique, ordered enough to keep an index in memory."""
+
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from ainp.core.errors import NotFound
+
+NegotiationId = NewType("NegotiationId", UUID)
+TaskId = NewType("TaskId", UUID)
+
+
+def uuid7(now: datetime, randomness: bytes) -> UUID:
+    """Make a UUIDv7 (RFC 9562 section 5.7) of a time and 10 random bytes."""
+    milliseconds = int(now.timestamp() * 1000)
+    value = milliseconds.to_bytes(6) + randomness[:10]
+    number = int.from_bytes(value)
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=number)
+
+
+def parse_id(text: str, *, what: str) -> UUID:
+    """Read the id of a *what* from a path; what is no UUID names nothing, so it is NotFound."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        found = None
+    # UUID() also reads braces, URNs and bare digits: one thing has one spelling here.
+    if found is None or str(found) != text.lower():
+        raise NotFound(f"{what} not found: {text[:100]!r} is not a UUID")
+    return found

@@ -1,0 +1,140 @@
+"""
+The ledger: entries that move credits from one account to another.
+
+An account is an address. An agent has three (available, reserved, staked), the broker has the mint (the only one
+that may be negative), fees and the pool, and each receipt has a reward account that ends at 0. An entry names the
+business event it books in its key, which is unique: what happened once is booked once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from ainp.core.credits import Credits, split
+from ainp.core.did import AgentDid
+from ainp.core.ids import NegotiationId, TaskId
+
+Account = NewType("Account", str)
+
+MINT = Account("mint")
+FEES = Account("fees")
+POOL = Account("pool")
+
+
+def available(did: str) -> Account:
+    """What an agent can spend."""
+    return Account(f"available:{did}")
+
+
+def reserved(did: str) -> Account:
+    """What an agent has promised in accepted negotiations."""
+    return Account(f"reserved:{did}")
+
+
+def staked(did: str) -> Account:
+    """What an agent has locked as a bond."""
+    return Account(f"staked:{did}")
+
+
+def reward(task_id: TaskId) -> Account:
+    """What a receipt's committee will be paid."""
+    return Account(f"reward:{task_id}")
+
+
+class Reason(StrEnum):
+    """Why credits moved."""
+
+    WELCOME_GRANT = "welcome_grant"
+    DEPOSIT = "deposit"
+    RESERVE = "reserve"
+    RELEASE = "release"
+    SETTLEMENT = "settlement"
+    AUDIT_REWARD = "audit_reward"
+    REWARD_REMAINDER = "reward_remainder"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """*amount* atomic units from one account to another; never changed, never deleted."""
+
+    key: str
+    source: Account
+    target: Account
+    amount: Credits
+    reason: Reason
+    reference: str | None = None
+
+
+def welcome_grant(did: AgentDid, amount: int) -> tuple[Entry, ...]:
+    """What a DID gets once, ever."""
+    return _entries(Entry(f"welcome:{did}", MINT, available(did), Credits(amount), Reason.WELCOME_GRANT, str(did)))
+
+
+def deposit(did: AgentDid, amount: int, *, key: str) -> tuple[Entry, ...]:
+    """An administrator's top-up."""
+    return _entries(Entry(f"deposit:{key}", MINT, available(did), Credits(amount), Reason.DEPOSIT, None))
+
+
+def reserve(client: AgentDid, amount: int, negotiation: NegotiationId) -> tuple[Entry, ...]:
+    """Set the agreed price aside."""
+    key, of = f"reserve:{negotiation}", str(negotiation)
+    return _entries(Entry(key, available(client), reserved(client), Credits(amount), Reason.RESERVE, of))
+
+
+def release(client: AgentDid, amount: int, negotiation: NegotiationId) -> tuple[Entry, ...]:
+    """Give a reservation back to the one who made it."""
+    key, of = f"release:{negotiation}", str(negotiation)
+    return _entries(Entry(key, reserved(client), available(client), Credits(amount), Reason.RELEASE, of))
+
+
+def close_reward(task_id: TaskId, amount: int, members: Sequence[AgentDid]) -> tuple[Entry, ...]:
+    """
+    Empty a receipt's reward account: equal shares to *members*, what can't be shared equally to the pool.
+
+    Without members all of it goes to the pool.
+    """
+    source = reward(task_id)
+    if not members:
+        return _entries(_remainder(task_id, amount))
+    each = amount // len(members)
+    shares = [
+        Entry(
+            f"reward:{task_id}:{did}",
+            source,
+            available(did),
+            Credits(each),
+            Reason.AUDIT_REWARD,
+            str(task_id),
+        )
+        for did in sorted(members)
+    ]
+    return _entries(*shares, _remainder(task_id, amount - each * len(members)))
+
+
+def payout(
+    total: int,
+    shares: dict[str, int],
+    targets: dict[str, Account],
+    *,
+    client: AgentDid,
+    negotiation: NegotiationId,
+) -> tuple[Entry, ...]:
+    """Move a reservation of *total* to *targets* by *shares*, which name the same things; nothing is lost."""
+    key, of, source = f"settle:{negotiation}", str(negotiation), reserved(client)
+    return _entries(
+        *(
+            Entry(f"{key}:{name}", source, targets[name], part, Reason.SETTLEMENT, of)
+            for name, part in split(total, shares).items()
+        )
+    )
+
+
+def _remainder(task_id: TaskId, amount: int) -> Entry:
+    key = f"reward:{task_id}:{POOL}"
+    return Entry(key, reward(task_id), POOL, Credits(amount), Reason.REWARD_REMAINDER, str(task_id))
+
+
+def _entries(*entries: Entry) -> tuple[Entry, ...]:
+    """Zero amounts are not written."""
+    return tuple(entry for entry in entries if entry.amount)

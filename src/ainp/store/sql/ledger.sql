@@ -1,0 +1,44 @@
+-- name: post
+-- Book entries; the trigger moves the balances.
+INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+
+-- name: balances
+-- An agent's accounts; a hot account's pending income counts.
+SELECT split_part(a.account, ':', 1) AS kind,
+       a.balance + coalesce(p.amount, 0) AS balance,
+       a.earned + coalesce(p.earned, 0) AS earned,
+       a.spent + coalesce(p.spent, 0) AS spent
+  FROM accounts a
+  LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS amount, sum(earned)::bigint AS earned, sum(spent)::bigint AS spent
+                       FROM ledger_pending WHERE a.hot AND account = a.account) p ON true
+ WHERE a.account = ANY (ARRAY['available:' || $1::text, 'reserved:' || $1::text, 'staked:' || $1::text])
+
+-- name: transactions
+-- An agent's entries, newest first.
+SELECT e.id, e.from_account, e.to_account, e.amount, e.reason, e.reference, e.created_at
+  FROM ledger_entries e
+ WHERE (e.from_account = ANY ($1::text[]) OR e.to_account = ANY ($1::text[]))
+ ORDER BY e.id DESC
+ LIMIT $2 OFFSET $3
+
+-- name: mark_hot
+-- Let an account take income without a lock on its row.
+INSERT INTO accounts (account, hot) VALUES ($1, true) ON CONFLICT (account) DO UPDATE SET hot = true
+
+-- name: roll_up
+-- Fold pending movements of hot accounts into their balances.
+WITH taken AS (
+  DELETE FROM ledger_pending RETURNING account, amount, earned, spent
+), summed AS (
+  SELECT account, sum(amount)::bigint AS amount, sum(earned)::bigint AS earned, sum(spent)::bigint AS spent
+    FROM taken GROUP BY account
+), locked AS MATERIALIZED (
+  SELECT a.account FROM accounts a JOIN summed USING (account) ORDER BY a.account FOR UPDATE OF a
+), folded AS (
+  UPDATE accounts a
+     SET balance = a.balance + s.amount, earned = a.earned + s.earned, spent = a.spent + s.spent
+    FROM summed s JOIN locked USING (account)
+   WHERE a.account = s.account
+)
+SELECT count(*) FROM taken
