@@ -42,7 +42,7 @@ test-long: $(STAMP) ## What takes minutes: long races, deep properties
 	$(BIN)/pytest -n $(JOBS) -m "long or not long" --timeout 1800
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
-	$(BIN)/python -m tests.support.schema
+	cd tests && ../$(BIN)/python -m support.schema
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv

@@ -60,16 +60,12 @@ Report = Callable[[Step], None]
 def _silent(_: Step) -> None: ...
 
 
-async def status(
-    connection: asyncpg.Connection, *, migrations: Sequence[Migration] | None = None
-) -> list[Status]:
+async def status(connection: asyncpg.Connection, *, migrations: Sequence[Migration] | None = None) -> list[Status]:
     """Say of each migration where it stands, in order. Reads only; not inside a transaction."""
     return await look(connection, packaged() if migrations is None else migrations)
 
 
-async def missing(
-    connection: asyncpg.Connection, *, migrations: Sequence[Migration] | None = None
-) -> list[Status]:
+async def missing(connection: asyncpg.Connection, *, migrations: Sequence[Migration] | None = None) -> list[Status]:
     """List what keeps the schema from being complete: one query, usable as a readiness check."""
     complete = (State.APPLIED, State.UNKNOWN)
     return [one for one in await status(connection, migrations=migrations) if one.state not in complete]

@@ -87,9 +87,7 @@ async def look(connection: asyncpg.Connection, files: Sequence[Migration]) -> li
     return sorted([*standing, *foreign], key=lambda one: one.number)
 
 
-def judge(
-    files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: frozenset[str]
-) -> list[Status]:
+def judge(files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: frozenset[str]) -> list[Status]:
     removed_by = {what: one.number for one in files if one.number in records for what in one.removes}
     standing: list[Status] = []
     for one in files:
@@ -103,9 +101,7 @@ def judge(
         state = State.ROLLED_BACK if lost else State.APPLIED
         if record["checksum"] != one.checksum:
             state = State.EDITED
-        standing.append(
-            Status(one.number, one.name, state, record["applied_at"], lost, record["checksum"], partly)
-        )
+        standing.append(Status(one.number, one.name, state, record["applied_at"], lost, record["checksum"], partly))
     return standing
 
 

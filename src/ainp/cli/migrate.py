@@ -1,0 +1,115 @@
+"""`ainp migrate`: the schema up, down, and where it stands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
+
+import asyncpg
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ainp.settings import Settings, load_settings
+from ainp.store import migrate
+from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
+from ainp.store.migrate import MigrationError, State, Status
+
+app = typer.Typer(help="Bring the database schema up or down, or see where it stands.", no_args_is_help=True)
+
+_COLOURS = {State.APPLIED: "green", State.PENDING: "yellow", State.UNRECORDED: "yellow", State.UNKNOWN: "dim"}
+_CANNOT = 2  # as a wrong command line; 1 is `status` saying that something is to be done
+T = TypeVar("T")
+
+
+@app.command()
+def up(
+    to: Annotated[int | None, typer.Option(min=0, help="Stop after this number; default: the last.")] = None,
+) -> None:
+    """Apply what is pending or was rolled back by hand, in order."""
+    applied = _connected(lambda connection: migrate.up(connection, to=to, report=_tell))
+    if not applied:
+        typer.echo("nothing to do")
+
+
+@app.command()
+def down(
+    to: Annotated[int, typer.Option(min=0, help="The last number to keep; 0 takes everything away.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take migrations back, the newest first, with the data in them."""
+    taken = _connected(lambda connection: _take_back(connection, to=to, yes=yes))
+    if not taken:
+        typer.echo("nothing to do")
+
+
+@app.command()
+def status() -> None:
+    """Show every migration; exit with 1 when something is to be done."""
+    standing = _connected(migrate.status)
+    Console().print(_table(standing))
+    behind = [one for one in standing if one.state not in (State.APPLIED, State.UNKNOWN)]
+    for one in behind:
+        if one.state is State.ROLLED_BACK:
+            typer.echo(f"{one.name} was rolled back by hand; gone: {', '.join(one.missing)}")
+    if behind:
+        raise typer.Exit(1)
+
+
+async def _take_back(connection: asyncpg.Connection, *, to: int, yes: bool) -> list[str]:
+    going = migrate.taken_by_down(await migrate.status(connection), to=to)
+    if going and not yes:
+        typer.echo("These go, with all data in them:")
+        for one in going:
+            typer.echo(f"  {one.name}")
+        typer.confirm("Go on?", abort=True)
+    return await migrate.down(connection, to=to, report=_tell)
+
+
+def _tell(step: migrate.Step) -> None:
+    typer.echo(str(step))
+
+
+def _table(standing: list[Status]) -> Table:
+    table = Table("no.", "name", "state", "applied at (UTC)", box=SIMPLE_HEAD)
+    for one in standing:
+        at = one.applied_at.strftime("%Y-%m-%d %H:%M:%S") if one.applied_at else ""
+        colour = _COLOURS.get(one.state, "red")
+        table.add_row(f"{one.number:03d}", one.name, f"[{colour}]{one.state}[/]", at)
+    return table
+
+
+def _connected(action: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Do *action* on the configured database, and turn what went wrong into one line."""
+    try:
+        with _database_url(load_settings()) as url:
+            return asyncio.run(_on(url, action))
+    except (MigrationError, EmbeddedPostgresError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        typer.echo(f"ainp migrate: {error}", err=True)
+        raise typer.Exit(_CANNOT) from error
+
+
+async def _on(url: str, action: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    connection = await asyncpg.connect(url)
+    try:
+        return await action(connection)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _database_url(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(settings.data_dir)
+    try:
+        server.start()
+    except DataDirInUse:  # the broker is running: its database will do
+        yield server.dsn
+        return
+    try:
+        yield server.dsn
+    finally:
+        server.stop()
