@@ -107,7 +107,7 @@ def check_form(attestation: Attestation, *, pass_score: float) -> None:
             field="type",
         )
     for name, value in (("score", attestation.score), ("confidence", attestation.confidence)):
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and (isinstance(value, bool) or not 0 <= value <= 1):
             raise InvalidRequest(f"{name}: found {value!r}, expected a number from 0 to 1", field=name)
     if attestation.evidence_ref is not None and not 1 <= len(attestation.evidence_ref) <= MAX_EVIDENCE_LENGTH:
         raise InvalidRequest(
@@ -149,8 +149,10 @@ def check_room(attestation: Attestation, *, said_by_agent: Collection[str], said
         if said := VERDICTS & set(said_by_agent):
             raise DuplicateAttestation(f"{attestation.by} has given the verdict {min(said)} already; one verdict each")
         return
-    if len(said_by_agent) >= MAX_PER_AGENT:
-        raise AttestationLimit(f"{attestation.by} has {MAX_PER_AGENT} attestations on this receipt, the most")
+    if len(set(said_by_agent) - VERDICTS) >= MAX_PER_AGENT:
+        raise AttestationLimit(
+            f"{attestation.by} has {MAX_PER_AGENT} attestations on this receipt beside its verdict, the most"
+        )
     if said_in_all >= MAX_PER_RECEIPT:
         raise AttestationLimit(f"the receipt has {MAX_PER_RECEIPT} attestations beside the verdicts, the most")
 

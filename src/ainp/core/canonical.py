@@ -12,7 +12,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON
     """Write *value* as canonical JSON; a number that JSON can't carry exactly is refused."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a CanonicalizationError is a ValueError, as are its stumbles
         raise InvalidRequest(f"can't be written as canonical JSON (RFC 8785): {error}") from error
 
 

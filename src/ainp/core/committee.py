@@ -12,7 +12,7 @@ import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
@@ -23,6 +23,7 @@ RECORD_CLIENTS = 5  # finalized receipts with as many different clients make a r
 SEED_BYTES = 32
 _MILLIONTHS = 1_000_000
 _WEIGHT_SCALE = 10_000
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DrawPolicy(StrEnum):
@@ -83,12 +84,16 @@ class Epoch:
     def hash(self) -> bytes:
         """SHA-256 over one line a candidate: DID, weight, running sum, registration in ms; space between, LF after."""
         lines = (
-            f"{did} {weight} {end} {int(at.timestamp() * 1000)}\n"
+            f"{did} {weight} {end} {_unix_ms(at)}\n"
             for did, weight, end, at in zip(
                 self.members, self.weights, self.running_sums, self.registered_at, strict=True
             )
         )
         return hashlib.sha256("".join(lines).encode()).digest()
+
+    @cached_property
+    def _newest_ms(self) -> int:
+        return max(map(_unix_ms, self.registered_at), default=-1)
 
     @cached_property
     def _operators(self) -> dict[str, list[int]]:
@@ -100,11 +105,11 @@ class Epoch:
         return shared
 
     def registered_before(self, moment: datetime) -> "Epoch":
-        """The part of the list that was registered before *moment*."""
-        if all(at < moment for at in self.registered_at):
+        """The part of the list that was registered before *moment*, in whole milliseconds as they are hashed."""
+        if self._newest_ms < _unix_ms(moment):
             return self
         rows = zip(self.members, self.weights, self.registered_at, strict=True)
-        kept = [row for row in rows if row[2] < moment]
+        kept = [row for row in rows if _unix_ms(row[2]) < _unix_ms(moment)]
         members, weights, registered = zip(*kept, strict=True) if kept else ((), (), ())
         return Epoch(members, weights, registered, self.population)
 
@@ -145,10 +150,7 @@ def weigh(candidates: Sequence[Candidate], *, committee_size: int) -> tuple[int,
     with_record = sum(c.clients >= RECORD_CLIENTS for c in candidates)
     if with_record < 4 * committee_size:
         return (1,) * len(candidates)
-    raw = [
-        max(1, (c.trust * _WEIGHT_SCALE + _MILLIONTHS // 2) // _MILLIONTHS) if c.clients >= RECORD_CLIENTS else 1
-        for c in candidates
-    ]
+    raw = [max(1, (c.trust * _WEIGHT_SCALE + _MILLIONTHS // 2) // _MILLIONTHS) for c in candidates]
     cap = _cap(raw, parts=2 * committee_size)
     return tuple(min(weight, cap) for weight in raw)
 
@@ -164,6 +166,10 @@ def _cap(weights: Iterable[int], *, parts: int) -> int:
             return max(1, cap)
         rest -= weight
     return 1
+
+
+def _unix_ms(at: datetime) -> int:
+    return (at - _UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
 def draw(epoch: Epoch, *, seed: bytes, seats: int, parties: Collection[AgentDid]) -> tuple[AgentDid, ...]:

@@ -20,7 +20,8 @@ def credits_of_price(price: float) -> Credits:
     64099. More than three decimals are refused, not rounded.
     """
     atomic = Decimal(repr(price)) * ATOMIC_PER_CREDIT
-    if not 0 <= atomic <= MAX_PRICE_CREDITS * ATOMIC_PER_CREDIT or atomic != atomic.to_integral_value():
+    most = MAX_PRICE_CREDITS * ATOMIC_PER_CREDIT
+    if not atomic.is_finite() or not 0 <= atomic <= most or atomic != atomic.to_integral_value():
         raise InvalidProposal(
             f"price: found {price!r}, expected credits from 0 to {MAX_PRICE_CREDITS} with at most three decimals",
             field="price",

@@ -6,6 +6,7 @@ did:key: https://w3c-ccg.github.io/did-key-spec/ ; the key is multicodec 0xed01 
 
 import re
 from typing import NewType
+from urllib.parse import unquote
 
 from ainp.core.errors import InvalidDid
 
@@ -48,9 +49,10 @@ def key_of_did(did: str) -> bytes:
 
 
 def operator_of(did: str) -> str:
-    """Name who runs an agent: the domain of a did:web, else the DID itself."""
+    """Name who runs an agent: the domain of a did:web (whatever the port, the path, the spelling), else the DID."""
     if did.startswith("did:web:"):
-        return "did:web:" + did.removeprefix("did:web:").split(":", 1)[0].lower()
+        host = unquote(did.removeprefix("did:web:").split(":", 1)[0]).split(":", 1)[0]
+        return "did:web:" + host.rstrip(".").lower()
     return did
 
 

@@ -56,7 +56,7 @@ def _number(name: str, share: object) -> Decimal:
     if isinstance(share, bool) or not isinstance(share, int | float):
         raise _refused(f"{name}: found {type(share).__name__}, expected a number")
     number = Decimal(repr(share))
-    if not 0 <= number <= WHOLE_BP:
+    if not number.is_finite() or not 0 <= number <= WHOLE_BP:
         raise _refused(f"{name}: found {share!r}, expected 0 to {WHOLE_BP}")
     return number
 

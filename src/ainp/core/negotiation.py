@@ -26,6 +26,7 @@ from ainp.core.errors import (
     SelfNegotiation,
 )
 from ainp.core.ids import NegotiationId, TaskId
+from ainp.core.incentive import MIN_FEE_BP
 from ainp.core.terms import Proposal, Terms, read_terms
 
 MAX_ROUNDS = 20  # the known implementation's cap; the specification's own default is 10
@@ -112,8 +113,8 @@ class Negotiation:
 
     @property
     def terms(self) -> Terms:
-        """The latest proposal, read."""
-        return read_terms(self.current.proposal)
+        """The latest proposal, read; the least fee was checked when it was made."""
+        return read_terms(self.current.proposal, min_fee_bp=0)
 
     @property
     def convergence(self) -> float:
@@ -124,7 +125,9 @@ class Negotiation:
         """The party that *did* is not."""
         return self.responder if did == self.initiator else self.initiator
 
-    def propose(self, proposal: Proposal, *, by: AgentDid, now: datetime) -> "Negotiation":
+    def propose(
+        self, proposal: Proposal, *, by: AgentDid, now: datetime, min_fee_bp: int = MIN_FEE_BP
+    ) -> "Negotiation":
         """Answer the other party's proposal with one's own."""
         self._require_party(by, "Proposer")
         self._require_open("propose", now)
@@ -137,7 +140,7 @@ class Negotiation:
             proposer=by,
             proposal=proposal,
             at=now,
-            terms_hash=read_terms(proposal).hash.hex(),
+            terms_hash=read_terms(proposal, min_fee_bp=min_fee_bp).hash.hex(),
             convergence_delta=convergence(self.current.proposal, proposal),
         )
         first = self.state is NegotiationState.INITIATED
@@ -218,7 +221,7 @@ class Negotiation:
 
     def expire(self, *, now: datetime) -> "Negotiation":
         """End what nobody answered, or what was accepted and not delivered; legal only when it is due."""
-        if not self.expired(now):
+        if self.state is NegotiationState.EXPIRED or not self.expired(now):
             raise InvalidState(f"negotiation {self.id} is not due to expire", state=self.state)
         reason = "not delivered" if self.state is NegotiationState.ACCEPTED else "not answered"
         return self._close(now, NegotiationState.EXPIRED, by=None, reason=reason)
@@ -289,7 +292,13 @@ class Opening:
     ttl: timedelta = DEFAULT_TTL
 
 
-def initiate(opening: Opening, *, id: NegotiationId, now: datetime) -> Negotiation:  # noqa: A002 - the protocol's word
+def initiate(
+    opening: Opening,
+    *,
+    id: NegotiationId,  # noqa: A002 - the protocol's word
+    now: datetime,
+    min_fee_bp: int = MIN_FEE_BP,
+) -> Negotiation:
     """Open a negotiation with its first proposal, which is round 1."""
     if opening.initiator == opening.responder:
         raise SelfNegotiation("Initiator and responder must be different agents")
@@ -303,7 +312,8 @@ def initiate(opening: Opening, *, id: NegotiationId, now: datetime) -> Negotiati
             f" {MAX_TTL // timedelta(minutes=1)}",
             field="ttl_minutes",
         )
-    first = Round(1, opening.initiator, opening.proposal, now, read_terms(opening.proposal).hash.hex())
+    terms = read_terms(opening.proposal, min_fee_bp=min_fee_bp)
+    first = Round(1, opening.initiator, opening.proposal, now, terms.hash.hex())
     return Negotiation(
         id=id,
         intent_id=opening.intent_id,

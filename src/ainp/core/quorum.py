@@ -23,6 +23,7 @@ class Tally:
     failed: frozenset[AgentDid]
     silent: frozenset[AgentDid]
     needed: int
+    client: AgentDid | None = None
 
     @property
     def have(self) -> int:
@@ -31,8 +32,8 @@ class Tally:
 
     @property
     def reached(self) -> bool:
-        """Whether enough passed."""
-        return len(self.passed) >= self.needed
+        """Whether enough passed; the client alone is no audit, also where its voice counts."""
+        return len(self.passed) >= self.needed and bool(self.passed - {self.client})
 
     @property
     def lost(self) -> bool:
@@ -69,4 +70,4 @@ def tally(
         passed |= {v.by for v in heard if v.passes and v.by == client}
         if client not in {v.by for v in heard}:
             silent |= {client}
-    return Tally(passed, failed, silent, needed)
+    return Tally(passed, failed, silent, needed, client)

@@ -124,7 +124,7 @@ def open_receipt(
     assert negotiation.seed is not None
     parties = (negotiation.responder, negotiation.initiator)
     seating = seat(
-        named.epoch,
+        named.epoch.registered_before(now),  # as a later seat is drawn: the list may be younger than this transaction
         seed=negotiation.seed,
         parties=parties,
         policy=policy.draw,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ainp.core import ledger
 from ainp.core.credits import split
@@ -13,6 +14,14 @@ UNPAID_VALIDATOR = (
     "the validator's share goes to the receipt's reward account: a validator is paid only if the accepted terms name"
     " it, it is registered and it is not a party"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPolicy:
+    """How long a client may stay silent after a delivery, and who gets the broker's share (None: the fees account)."""
+
+    grace: timedelta = timedelta(minutes=60)
+    broker: AgentDid | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from ainp.core.canonical import canonical, digest
 from ainp.core.credits import Credits, credits_of_price
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import InvalidDid, InvalidProposal, InvalidRequest
-from ainp.core.incentive import IncentiveSplit, read_split
+from ainp.core.incentive import MIN_FEE_BP, IncentiveSplit, read_split
 
 Proposal = Mapping[str, object]
 
@@ -27,7 +27,7 @@ class Terms:
     hash: bytes
 
 
-def read_terms(proposal: Proposal) -> Terms:
+def read_terms(proposal: Proposal, *, min_fee_bp: int = MIN_FEE_BP) -> Terms:
     """
     Read and check a proposal; members the protocol does not know are kept, hashed and ignored.
 
@@ -53,7 +53,7 @@ def read_terms(proposal: Proposal) -> Terms:
     return Terms(
         price=credits_of_price(_number(proposal, "price") or 0),
         delivery_time_ms=_delivery_time(proposal),
-        split=IncentiveSplit() if shares is None else read_split(shares),
+        split=IncentiveSplit() if shares is None else read_split(shares, min_fee_bp=min_fee_bp),
         validator=_validator(proposal, custom or {}),
         hash=digest(text),
     )

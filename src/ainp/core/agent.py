@@ -1,0 +1,64 @@
+"""What an agent says of itself when it registers."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ainp.core.errors import InvalidRequest
+
+DEFAULT_TTL = timedelta(hours=1)
+MIN_TTL = timedelta(minutes=1)  # clients that mean seconds stay alive for a minute at least
+MAX_TTL = timedelta(days=30)
+MAX_CAPABILITIES = 100  # an agent that can do more than this describes itself too finely to be found
+MAX_TAGS = 50
+MAX_TAG_LENGTH = 100
+MAX_DESCRIPTION_LENGTH = 2000  # longer than any sentence that embeds well; fits an index entry
+MAX_EVIDENCE_LENGTH = 8192
+_VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing an agent can do."""
+
+    description: str
+    tags: tuple[str, ...] = ()
+    version: str = "1.0.0"
+    evidence: str | None = None
+
+
+def check_capabilities(capabilities: Sequence[Capability]) -> None:
+    """Refuse too many, two with one description, a version that is not N.N.N, and texts that are too long."""
+    if len(capabilities) > MAX_CAPABILITIES:
+        raise InvalidRequest(f"capabilities: found {len(capabilities)}, expected at most {MAX_CAPABILITIES}")
+    seen: set[str] = set()
+    for place, capability in enumerate(capabilities):
+        _check(capability, f"capabilities[{place}]")
+        if capability.description in seen:
+            raise InvalidRequest(
+                f"capabilities[{place}].description: found {capability.description[:80]!r} twice, expected once"
+            )
+        seen.add(capability.description)
+
+
+def clamp_ttl(milliseconds: float | None) -> timedelta:
+    """The time an agent stays registered: what it asks for, within 1 minute .. 30 days."""
+    if milliseconds is None:
+        return DEFAULT_TTL
+    if milliseconds <= 0:
+        raise InvalidRequest(f"ttl: found {milliseconds!r}, expected milliseconds above 0", field="ttl")
+    longest = MAX_TTL / timedelta(milliseconds=1)
+    return max(MIN_TTL, timedelta(milliseconds=min(milliseconds, longest)))
+
+
+def _check(capability: Capability, where: str) -> None:
+    if not 1 <= len(capability.description) <= MAX_DESCRIPTION_LENGTH:
+        found = len(capability.description)
+        raise InvalidRequest(f"{where}.description: found {found} characters, expected 1 to {MAX_DESCRIPTION_LENGTH}")
+    if not _VERSION.fullmatch(capability.version):
+        raise InvalidRequest(f"{where}.version: found {capability.version[:40]!r}, expected N.N.N such as 1.0.0")
+    if len(capability.tags) > MAX_TAGS or any(not 1 <= len(tag) <= MAX_TAG_LENGTH for tag in capability.tags):
+        raise InvalidRequest(f"{where}.tags: expected at most {MAX_TAGS} tags of 1 to {MAX_TAG_LENGTH} characters")
+    if capability.evidence is not None and len(capability.evidence) > MAX_EVIDENCE_LENGTH:
+        raise InvalidRequest(f"{where}.evidence: expected at most {MAX_EVIDENCE_LENGTH} characters")

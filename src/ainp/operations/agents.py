@@ -1,0 +1,78 @@
+"""Agents register, are looked up, and are noticed."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ainp.core import ledger
+from ainp.core.agent import Capability, check_capabilities, clamp_ttl
+from ainp.core.did import AgentDid, key_of_did
+from ainp.core.errors import AgentNotFound, InvalidDid
+from ainp.store import agents
+from ainp.store import ledger as accounts
+from ainp.store.agents import RegisteredAgent
+from ainp.store.db import Session
+from ainp.store.ledger import Balance
+
+NO_KEY = "unresolved"  # a did:web is resolved when it first has to prove something; some did:key can't be decoded
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPolicy:
+    """What a new agent gets, and what all new agents of an hour get at most; atomic units."""
+
+    amount: int
+    hourly_cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What came of a registration."""
+
+    id: UUID
+    did: AgentDid
+    expires_at: datetime
+    balance: Balance | None
+
+
+async def register(
+    db: Session,
+    did: AgentDid,
+    *,
+    capabilities: Sequence[Capability],
+    ttl_ms: float | None,
+    policy: GrantPolicy,
+) -> Registration:
+    """Register *did* or renew it, with exactly these capabilities; the first time, ever, it gets its welcome grant."""
+    check_capabilities(capabilities)
+    id_, expires_at = await agents.register(
+        db,
+        did,
+        public_key=_public_key(did),
+        ttl_ms=clamp_ttl(ttl_ms) // timedelta(milliseconds=1),
+        capabilities=capabilities,
+        grant=ledger.welcome_grant(did, policy.amount),
+        grant_cap=policy.hourly_cap,
+    )
+    return Registration(id_, did, expires_at, await accounts.balance(db, did))
+
+
+async def get(db: Session, did: AgentDid) -> RegisteredAgent:
+    """An agent that is registered now."""
+    agent = await agents.get(db, did)
+    if agent is None:
+        raise AgentNotFound("Agent not found", did=did)
+    return agent
+
+
+async def seen(db: Session, dids: Collection[AgentDid]) -> None:
+    """Note that these agents are alive; a committee is drawn from those who are."""
+    await agents.seen(db, dids)
+
+
+def _public_key(did: AgentDid) -> str:
+    try:
+        return key_of_did(did).hex()
+    except InvalidDid:
+        return NO_KEY

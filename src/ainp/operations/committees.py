@@ -1,0 +1,95 @@
+"""The published lists that committees are drawn from."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ainp.core.committee import Eligibility, Epoch, build_epoch
+from ainp.core.errors import NotFound
+from ainp.core.receipt import NamedEpoch
+from ainp.store import epochs
+from ainp.store.db import Session
+from ainp.store.epochs import EpochMark, StoredEpoch
+
+MAX_AGE = timedelta(seconds=60)
+SMALL_POPULATION = 64  # a network this small must not wait a minute for its next agent to be drawable
+EMPTY = Epoch((), (), ())
+_KEPT = 4  # the newest, and those of receipts that are being extended
+
+
+@dataclass
+class Epochs:
+    """Lists by number, kept in memory: they never change, and a draw needs a whole one."""
+
+    eligibility: Eligibility
+    committee_size: int
+    _lists: OrderedDict[int, NamedEpoch] = field(default_factory=OrderedDict)
+    _building: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def named(self, db: Session, id: int) -> NamedEpoch:  # noqa: A002 - the protocol's word
+        """The epoch of number *id*."""
+        found = self._lists.get(id)
+        if found is None:
+            stored = await get(db, id)
+            found = NamedEpoch(stored.id, stored.epoch)
+        return self._keep(found)
+
+    async def current(self, db: Session, mark: EpochMark | None) -> NamedEpoch:
+        """The newest epoch as *mark* names it, or a fresh one where a small network has outgrown it."""
+        if mark is not None and not outgrown(mark):
+            return await self.named(db, mark.id)
+        async with self._building:
+            # Somebody may have built it while this one waited.
+            mark = await epochs.newest(db)
+            return await (self.rebuild(db) if mark is None or outgrown(mark) else self.named(db, mark.id))
+
+    async def newest(self, db: Session) -> NamedEpoch:
+        """The newest epoch there is, built if there is none."""
+        mark = await epochs.newest(db)
+        return await (self.rebuild(db) if mark is None else self.named(db, mark.id))
+
+    async def refresh(self, db: Session) -> bool:
+        """Rebuild the newest epoch if it is a minute old; whether it was."""
+        async with self._building:
+            mark = await epochs.newest(db)
+            if mark is not None and not outgrown(mark) and mark.now - mark.at < MAX_AGE:
+                return False
+            await self.rebuild(db)
+            await epochs.prune(db)
+            return True
+
+    async def rebuild(self, db: Session) -> NamedEpoch:
+        """List who is eligible now; a list that did not change keeps its number."""
+        candidates, now = await epochs.candidates(db)
+        size = self.committee_size
+        epoch = EMPTY if now is None else build_epoch(candidates, self.eligibility, committee_size=size, now=now)
+        mark = await epochs.newest(db)
+        if mark is not None and (await self.named(db, mark.id)).epoch.hash == epoch.hash:
+            await epochs.touch(db, mark.id, population=epoch.population)
+            return await self.named(db, mark.id)
+        id_, _ = await epochs.insert(db, epoch)
+        return self._keep(NamedEpoch(id_, epoch))
+
+    def _keep(self, named: NamedEpoch) -> NamedEpoch:
+        self._lists[named.id] = named
+        self._lists.move_to_end(named.id)
+        while len(self._lists) > _KEPT:
+            self._lists.popitem(last=False)
+        return named
+
+
+def outgrown(mark: EpochMark) -> bool:
+    """Whether a small network has agents that its list does not know, or its list is old."""
+    if mark.population >= SMALL_POPULATION:
+        return False
+    newer = mark.newest_agent_at is not None and mark.newest_agent_at > mark.at
+    return newer or mark.now - mark.at >= MAX_AGE
+
+
+async def get(db: Session, id: int) -> StoredEpoch:  # noqa: A002 - the protocol's word
+    """A stored epoch, for whoever wants to repeat a draw."""
+    stored = await epochs.get(db, id)
+    if stored is None:
+        raise NotFound(f"no committee epoch {id}")
+    return stored

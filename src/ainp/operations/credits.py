@@ -1,0 +1,36 @@
+"""An agent's money: balances, entries, and an administrator's deposits."""
+
+from ainp.core import ledger
+from ainp.core.did import AgentDid
+from ainp.core.errors import AgentNotFound, InvalidRequest, NotFound
+from ainp.store import agents
+from ainp.store import ledger as accounts
+from ainp.store.db import Session
+from ainp.store.ledger import Balance, Movement
+
+MAX_DEPOSIT = 10**15  # the largest price there can be, in atomic units
+
+
+async def balance(db: Session, did: AgentDid) -> Balance:
+    """What an agent has; NotFound for one that never registered or was paid."""
+    held = await accounts.balance(db, did)
+    if held is None:
+        if await agents.exists(db, did):
+            return Balance(0, 0, 0, 0, 0)
+        raise NotFound(f"no account of {did}")
+    return held
+
+
+async def transactions(db: Session, did: AgentDid, *, limit: int, offset: int) -> list[Movement]:
+    """An agent's entries, newest first."""
+    return await accounts.transactions(db, did, limit=limit, offset=offset)
+
+
+async def deposit(db: Session, did: AgentDid, amount: int, *, key: str) -> Balance:
+    """Book a top-up of *amount* atomic units, once for each *key*."""
+    if not 1 <= amount <= MAX_DEPOSIT:
+        raise InvalidRequest(f"amount: found {amount}, expected 1 to {MAX_DEPOSIT} atomic units", field="amount")
+    if not await agents.exists(db, did):
+        raise AgentNotFound(f"Agent not found: {did}", did=did)
+    await accounts.post(db, ledger.deposit(did, amount, key=key))
+    return await balance(db, did)

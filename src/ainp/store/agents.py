@@ -1,0 +1,86 @@
+"""Registered agents and their capabilities."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ainp.core.agent import Capability
+from ainp.core.did import AgentDid
+from ainp.core.ledger import Entry
+from ainp.store.db import Session
+from ainp.store.posting import entry_columns
+from ainp.store.queries import load
+
+_SQL = load("agents")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAgent:
+    """An agent as it is stored; times from the database's clock."""
+
+    id: UUID
+    did: AgentDid
+    public_key: str
+    capabilities: tuple[Capability, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    usefulness_score: float
+    usefulness_updated_at: datetime | None
+
+
+async def register(  # noqa: PLR0913 - the statement's parameters
+    db: Session,
+    did: AgentDid,
+    *,
+    public_key: str,
+    ttl_ms: int,
+    capabilities: Sequence[Capability],
+    grant: Sequence[Entry],
+    grant_cap: int,
+) -> tuple[UUID, datetime]:
+    """Upsert an agent with exactly these capabilities; its id, and until when it is registered."""
+    row = await db.fetchrow(
+        _SQL["register"],
+        did,
+        public_key,
+        ttl_ms,
+        [c.description for c in capabilities],
+        [list(c.tags) for c in capabilities],
+        [c.version for c in capabilities],
+        [c.evidence for c in capabilities],
+        *entry_columns(grant),
+        grant_cap,
+    )
+    assert row is not None
+    return row["id"], row["expires_at"]
+
+
+async def get(db: Session, did: AgentDid) -> RegisteredAgent | None:
+    """An agent that is registered and has not expired."""
+    row = await db.fetchrow(_SQL["get"], did)
+    if row is None:
+        return None
+    return RegisteredAgent(
+        id=row["id"],
+        did=row["did"],
+        public_key=row["public_key"],
+        capabilities=tuple(
+            Capability(said["description"], tuple(said["tags"]), said["version"], said["evidence"])
+            for said in row["capabilities"]
+        ),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        usefulness_score=float(row["usefulness_score_cached"]),
+        usefulness_updated_at=row["usefulness_last_updated"],
+    )
+
+
+async def exists(db: Session, did: AgentDid) -> bool:
+    """Whether *did* was ever registered."""
+    return bool(await db.fetchval(_SQL["exists"], did))
+
+
+async def seen(db: Session, dids: Collection[AgentDid]) -> None:
+    """Note that these agents are alive."""
+    await db.execute(_SQL["seen"], sorted(dids))

@@ -1,0 +1,206 @@
+"""Negotiations: rows to values, and guarded writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+
+from ainp.core.did import AgentDid
+from ainp.core.events import Event
+from ainp.core.ids import NegotiationId
+from ainp.core.ledger import Entry
+from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
+from ainp.core.reputation import Reputation
+from ainp.store.db import Row, Session, Stale
+from ainp.store.posting import entry_columns, event_rows
+from ainp.store.queries import load
+from ainp.store.reputation import reputation_of
+
+_SQL = load("negotiations")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """A negotiation with what its acceptance depends on; *available* in atomic units."""
+
+    negotiation: Negotiation
+    available: int
+    responder_registered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settleable:
+    """A negotiation with what its settlement depends on."""
+
+    negotiation: Negotiation
+    responder_id: UUID | None
+    broker_registered: bool
+    validator_registered: bool
+    reputation: Reputation
+    epoch_id: int | None
+    epoch_at: datetime | None
+    population: int
+    newest_agent_at: datetime
+
+
+async def clock(db: Session) -> datetime:
+    """The database's time."""
+    now: datetime = await db.fetchval(_SQL["clock"])
+    return now
+
+
+async def insert(db: Session, negotiation: Negotiation, *, events: Sequence[Event]) -> None:
+    """Write a new negotiation."""
+    await db.execute(
+        _SQL["insert"],
+        negotiation.id,
+        negotiation.intent_id,
+        negotiation.initiator,
+        negotiation.responder,
+        negotiation.state.value,
+        _rounds(negotiation),
+        negotiation.max_rounds,
+        negotiation.created_at,
+        negotiation.expires_at,
+        event_rows(events),
+    )
+
+
+async def get(db: Session, id: NegotiationId) -> tuple[Negotiation, datetime] | None:  # noqa: A002 - the protocol's word
+    """A negotiation, and the time it was read."""
+    row = await db.fetchrow(_SQL["get"], id)
+    return None if row is None else (negotiation_of(row), row["now"])
+
+
+async def get_to_accept(db: Session, id: NegotiationId) -> tuple[Acceptable, datetime] | None:  # noqa: A002
+    """A negotiation with what its acceptance depends on, and the time it was read."""
+    row = await db.fetchrow(_SQL["get_to_accept"], id)
+    if row is None:
+        return None
+    return Acceptable(negotiation_of(row), row["available"], row["responder_registered"]), row["now"]
+
+
+async def get_to_settle(
+    db: Session,
+    id: NegotiationId,  # noqa: A002
+    *,
+    broker: AgentDid | None,
+) -> tuple[Settleable, datetime] | None:
+    """A negotiation with what its settlement depends on, and the time it was read."""
+    row = await db.fetchrow(_SQL["get_to_settle"], id, broker)
+    if row is None:
+        return None
+    read = Settleable(
+        negotiation=negotiation_of(row),
+        responder_id=row["responder_id"],
+        broker_registered=row["broker_registered"],
+        validator_registered=row["validator_registered"],
+        reputation=reputation_of(row),
+        epoch_id=row["epoch_id"],
+        epoch_at=row["epoch_at"],
+        population=row["population"] or 0,
+        newest_agent_at=row["newest_agent_at"],
+    )
+    return read, row["now"]
+
+
+async def list_of_agent(
+    db: Session, did: AgentDid, *, states: Sequence[NegotiationState] | None, limit: int
+) -> list[Negotiation]:
+    """An agent's negotiations, newest first."""
+    wanted = None if states is None else [state.value for state in states]
+    return [negotiation_of(row) for row in await db.fetch(_SQL["list_of_agent"], did, wanted, limit)]
+
+
+async def due(db: Session, *, limit: int) -> tuple[list[Negotiation], datetime | None]:
+    """Negotiations whose time is over, locked for this transaction; and the time."""
+    rows = await db.fetch(_SQL["due"], limit)
+    return [negotiation_of(row) for row in rows], rows[0]["now"] if rows else None
+
+
+async def save(
+    db: Session, negotiation: Negotiation, *, entries: Sequence[Entry] = (), events: Sequence[Event] = ()
+) -> None:
+    """Write a move with its entries and events, or raise Stale and write nothing."""
+    n = negotiation
+    try:
+        saved = await db.fetchval(
+            _SQL["save"],
+            n.id,
+            n.version,
+            n.state.value,
+            _rounds(n),
+            round(n.convergence, 2),
+            n.updated_at,
+            n.reserved,
+            n.accepted_at,
+            n.settle_by,
+            n.delivered_at,
+            None if n.delivery is None else {"outputs_ref": n.delivery.outputs_ref, "metrics": n.delivery.metrics},
+            n.closed_at,
+            n.closed_by,
+            n.close_reason,
+            n.seed,
+            n.task_id,
+            *entry_columns(entries),
+            event_rows(events),
+        )
+    except asyncpg.CheckViolationError as error:
+        # The balance was spent between the read and this write.
+        raise Stale from error
+    if not saved:
+        raise Stale
+
+
+def negotiation_of(row: Row) -> Negotiation:
+    """Read a row."""
+    delivery = row["delivery"]
+    return Negotiation(
+        id=row["id"],
+        intent_id=row["intent_id"],
+        initiator=row["initiator_did"],
+        responder=row["responder_did"],
+        state=NegotiationState(row["state"]),
+        rounds=tuple(
+            Round(
+                said["round_number"],
+                said["proposer_did"],
+                said["proposal"],
+                datetime.fromtimestamp(said["timestamp"] / 1000, UTC),
+                said["terms_hash"],
+                said.get("convergence_delta"),
+            )
+            for said in row["rounds"]
+        ),
+        max_rounds=row["max_rounds"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
+        version=row["version"],
+        reserved=row["reserved_atomic"],
+        accepted_at=row["accepted_at"],
+        settle_by=row["settle_by"],
+        delivered_at=row["delivered_at"],
+        delivery=None if delivery is None else Delivery(delivery["outputs_ref"], delivery["metrics"]),
+        closed_at=row["closed_at"],
+        closed_by=row["closed_by"],
+        close_reason=row["close_reason"],
+        seed=row["seed"],
+        task_id=row["task_id"],
+    )
+
+
+def _rounds(negotiation: Negotiation) -> list[dict[str, object]]:
+    return [
+        {
+            "round_number": r.number,
+            "proposer_did": r.proposer,
+            "proposal": r.proposal,
+            "timestamp": int(r.at.timestamp() * 1000),
+            "terms_hash": r.terms_hash,
+            **({} if r.convergence_delta is None else {"convergence_delta": r.convergence_delta}),
+        }
+        for r in negotiation.rounds
+    ]

@@ -1,0 +1,36 @@
+-- name: newest
+SELECT e.id, e.created_at, e.population, now() AS now,
+       (SELECT max(created_at) FROM agents) AS newest_agent_at
+  FROM committee_epochs e ORDER BY e.id DESC LIMIT 1
+
+-- name: get
+SELECT e.id, e.created_at, e.population, e.hash, e.members, e.weights, e.registered_at
+  FROM committee_epochs e WHERE e.id = $1
+
+-- name: candidates
+-- Every registered agent as it is looked at for a seat.
+SELECT a.did, a.created_at, a.last_seen_at, a.expires_at, coalesce(k.amount_locked, 0) AS stake,
+       p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
+       (p.q * 1000000)::int AS q, (p.t * 1000000)::int AS t, (p.r * 1000000)::int AS r, (p.s * 1000000)::int AS s,
+       (p.v * 1000000)::int AS v, (p.i * 1000000)::int AS i, (p.e * 1000000)::int AS e,
+       (p.final_t * 1000000)::int AS final_t, p.updated_at AS reputation_updated_at, now() AS now
+  FROM agents a
+  LEFT JOIN agent_reputation p ON p.agent_id = a.id
+  LEFT JOIN agent_stakes k ON k.agent_id = a.id
+
+-- name: insert
+-- Store an epoch; its number, and when it was made.
+INSERT INTO committee_epochs (hash, population, members, weights, registered_at)
+VALUES ($1, $2, $3, $4, $5)
+RETURNING id, created_at
+
+-- name: touch
+-- The newest list is still right: it counts as made now.
+UPDATE committee_epochs SET created_at = now(), population = $2 WHERE id = $1
+
+-- name: prune
+-- Drop lists that no receipt names and that are not in use any more.
+DELETE FROM committee_epochs e
+ WHERE e.created_at < now() - interval '1 hour'
+   AND e.id < (SELECT max(id) FROM committee_epochs)
+   AND NOT EXISTS (SELECT FROM task_receipts r WHERE r.epoch_id = e.id)

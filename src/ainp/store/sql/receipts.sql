@@ -1,0 +1,104 @@
+-- name: get
+SELECT r.*, now() AS now FROM task_receipts r WHERE r.id = $1
+
+-- name: get_case
+-- A receipt with all that was said about it, and whether $2 is a registered agent.
+SELECT r.*, now() AS now,
+       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
+                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
+                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said,
+       EXISTS (SELECT FROM agents a WHERE a.did = $2) AS registered
+  FROM task_receipts r
+ WHERE r.id = $1
+
+-- name: get_of_negotiation
+SELECT r.*, now() AS now FROM task_receipts r WHERE r.negotiation_id = $1
+
+-- name: list_all
+-- Every list: newest first, from the cursor ($1 time, $2 id) on, $3 rows, filtered by agent ($4), client ($5),
+-- committee member ($6) and status ($7). One statement for each filter that has an index, so that none grows.
+SELECT r.*, now() AS now FROM task_receipts r
+ WHERE (r.created_at, r.id) < ($1, $2)
+   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
+   AND ($6::text IS NULL OR r.committee ? $6) AND ($7::text IS NULL OR r.status = $7)
+ ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+
+-- name: list_by_agent
+SELECT r.*, now() AS now FROM task_receipts r
+ WHERE (r.created_at, r.id) < ($1, $2) AND r.agent_did = $4
+   AND ($5::text IS NULL OR r.client_did = $5) AND ($6::text IS NULL OR r.committee ? $6)
+   AND ($7::text IS NULL OR r.status = $7)
+ ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+
+-- name: list_by_client
+SELECT r.*, now() AS now FROM task_receipts r
+ WHERE (r.created_at, r.id) < ($1, $2) AND r.client_did = $5
+   AND ($4::text IS NULL OR r.agent_did = $4) AND ($6::text IS NULL OR r.committee ? $6)
+   AND ($7::text IS NULL OR r.status = $7)
+ ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+
+-- name: list_by_member
+SELECT r.*, now() AS now FROM task_receipts r
+ WHERE (r.created_at, r.id) < ($1, $2) AND r.committee ? $6
+   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
+   AND ($7::text IS NULL OR r.status = $7)
+ ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+
+-- name: list_by_status
+SELECT r.*, now() AS now FROM task_receipts r
+ WHERE (r.created_at, r.id) < ($1, $2) AND r.status = $7
+   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
+   AND ($6::text IS NULL OR r.committee ? $6)
+ ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+
+-- name: due
+-- Receipts whose course can go on: quorum reached but not decided, window over, or no committee yet while one may be
+-- seated ($2: the newest epoch, null if nothing changed since the last look). Each kind has its own index; locked
+-- rows belong to somebody who is at it.
+SELECT r.*, now() AS now,
+       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
+                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
+                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said
+  FROM task_receipts r
+ WHERE r.id IN (
+         (SELECT id FROM task_receipts WHERE decidable ORDER BY created_at LIMIT $1)
+         UNION ALL
+         (SELECT id FROM task_receipts WHERE judged_at IS NULL AND window_ends_at <= now()
+           ORDER BY window_ends_at LIMIT $1))
+ ORDER BY r.window_ends_at
+ LIMIT $1
+   FOR UPDATE OF r SKIP LOCKED
+
+-- name: unseated
+-- Receipts without a committee, oldest first from the cursor ($1, $2) on.
+SELECT r.*, now() AS now, '[]'::json AS said
+  FROM task_receipts r
+ WHERE r.epoch_id IS NULL AND r.judged_at IS NULL AND (r.created_at, r.id) > ($1, $2)
+ ORDER BY r.created_at, r.id
+ LIMIT $3
+   FOR UPDATE OF r SKIP LOCKED
+
+-- name: conclude
+-- Write the course of receipts as decided, unless a row changed since it was read, and tell of it.
+-- $1: one object a receipt; $2: the events, each with the task it belongs to.
+WITH said AS (
+  SELECT * FROM json_to_recordset($1::json) AS said (
+    id uuid, version int, status text, failure text, finalized_at timestamptz, judged_at timestamptz, committee jsonb,
+    short boolean, epoch_id bigint, extensions int, window_ends_at timestamptz, decidable boolean,
+    updated_at timestamptz)
+), saved AS (
+  UPDATE task_receipts r
+     SET status = said.status, failure = said.failure, finalized_at = said.finalized_at, judged_at = said.judged_at,
+         committee = said.committee, committee_short = said.short, epoch_id = said.epoch_id,
+         extensions = said.extensions, window_ends_at = said.window_ends_at, decidable = said.decidable,
+         updated_at = said.updated_at, version = r.version + 1
+    FROM said
+   WHERE r.id = said.id AND r.version = said.version
+  RETURNING r.id
+), told AS (
+  INSERT INTO outbox (event, recipients, body)
+  SELECT e ->> 'name', ARRAY(SELECT json_array_elements_text(e -> 'recipients')), e -> 'body'
+    FROM json_array_elements($2::json) e
+   WHERE (e ->> 'task_id')::uuid IN (SELECT id FROM saved)
+)
+SELECT count(*) FROM saved

@@ -1,0 +1,37 @@
+"""Values as they go over the wire: times, and texts with limits."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+Text = Annotated[str, Meta(max_length=2000)]
+Did = Annotated[str, Meta(max_length=512, description="a DID: did:key:… or did:web:…")]
+IntentId = Annotated[str, Meta(min_length=1, max_length=200)]
+Proposal = Annotated[
+    dict[str, object],
+    Meta(
+        description="price (credits, at most three decimals), delivery_time (ms), quality_sla (0..1), incentive_split,"
+        " validator_did, custom_terms; other members are kept and hashed"
+    ),
+]
+
+
+def iso(at: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def iso_or_none(at: datetime | None) -> str | None:
+    """The same, where there may be no time."""
+    return None if at is None else iso(at)
+
+
+def unix_ms(at: datetime) -> int:
+    """Unix time in milliseconds."""
+    return int(at.timestamp() * 1000)
+
+
+def part(millionths: int) -> float:
+    """Whole millionths as a number from 0 to 1."""
+    return millionths / 1_000_000
