@@ -12,18 +12,18 @@ import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
 from ainp.core.did import AgentDid, operator_of
+from ainp.core.moments import unix_ms
 
 RECORD_CLIENTS = 5  # finalized receipts with as many different clients make a record
 SEED_BYTES = 32
 _MILLIONTHS = 1_000_000
 _WEIGHT_SCALE = 10_000
-_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DrawPolicy(StrEnum):
@@ -84,7 +84,7 @@ class Epoch:
     def hash(self) -> bytes:
         """SHA-256 over one line a candidate: DID, weight, running sum, registration in ms; space between, LF after."""
         lines = (
-            f"{did} {weight} {end} {_unix_ms(at)}\n"
+            f"{did} {weight} {end} {unix_ms(at)}\n"
             for did, weight, end, at in zip(
                 self.members, self.weights, self.running_sums, self.registered_at, strict=True
             )
@@ -93,7 +93,7 @@ class Epoch:
 
     @cached_property
     def _newest_ms(self) -> int:
-        return max(map(_unix_ms, self.registered_at), default=-1)
+        return max(map(unix_ms, self.registered_at), default=-1)
 
     @cached_property
     def _operators(self) -> dict[str, list[int]]:
@@ -106,10 +106,10 @@ class Epoch:
 
     def registered_before(self, moment: datetime) -> "Epoch":
         """The part of the list that was registered before *moment*, in whole milliseconds as they are hashed."""
-        if self._newest_ms < _unix_ms(moment):
+        if self._newest_ms < unix_ms(moment):
             return self
         rows = zip(self.members, self.weights, self.registered_at, strict=True)
-        kept = [row for row in rows if _unix_ms(row[2]) < _unix_ms(moment)]
+        kept = [row for row in rows if unix_ms(row[2]) < unix_ms(moment)]
         members, weights, registered = zip(*kept, strict=True) if kept else ((), (), ())
         return Epoch(members, weights, registered, self.population)
 
@@ -166,10 +166,6 @@ def _cap(weights: Iterable[int], *, parts: int) -> int:
             return max(1, cap)
         rest -= weight
     return 1
-
-
-def _unix_ms(at: datetime) -> int:
-    return (at - _UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
 def draw(epoch: Epoch, *, seed: bytes, seats: int, parties: Collection[AgentDid]) -> tuple[AgentDid, ...]:

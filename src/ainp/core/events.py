@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
+from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
 from ainp.core.receipt import TaskReceipt
 
@@ -38,7 +39,7 @@ def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | Non
         "terms_hash": negotiation.current.terms_hash,
         "round_number": negotiation.current.number,
         "convergence_score": round(negotiation.convergence, 2),
-        "timestamp": _unix_ms(now),
+        "timestamp": unix_ms(now),
     }
     if by is not None and not both:
         body["from_did"] = by
@@ -58,7 +59,7 @@ def receipt_event(receipt: TaskReceipt, name: str, *, now: datetime, **facts: ob
         "negotiation_id": None if receipt.negotiation_id is None else str(receipt.negotiation_id),
         "status": receipt.status,
         **facts,
-        "timestamp": _unix_ms(now),
+        "timestamp": unix_ms(now),
     }
     return Event(f"receipt.{name}", (*receipt.contractors, *receipt.committee), body)
 
@@ -74,7 +75,3 @@ def attested_event(receipt: TaskReceipt, attestation: Attestation, *, now: datet
         have=have,
         needed=receipt.quorum,
     )
-
-
-def _unix_ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

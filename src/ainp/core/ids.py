@@ -5,6 +5,7 @@ from typing import NewType
 from uuid import UUID
 
 from ainp.core.errors import NotFound
+from ainp.core.moments import unix_ms
 
 NegotiationId = NewType("NegotiationId", UUID)
 TaskId = NewType("TaskId", UUID)
@@ -12,8 +13,7 @@ TaskId = NewType("TaskId", UUID)
 
 def uuid7(now: datetime, randomness: bytes) -> UUID:
     """Make a UUIDv7 (RFC 9562 section 5.7) of a time and 10 random bytes."""
-    milliseconds = int(now.timestamp() * 1000)
-    value = milliseconds.to_bytes(6) + randomness[:10]
+    value = unix_ms(now).to_bytes(6) + randomness[:10]
     number = int.from_bytes(value)
     number = number & ~(0xF << 76) | 0x7 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62

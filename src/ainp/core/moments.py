@@ -1,0 +1,10 @@
+"""Points in time as whole numbers; a double would round some of them to the millisecond before."""
+
+from datetime import UTC, datetime, timedelta
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def unix_ms(at: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down."""
+    return (at - UNIX_EPOCH) // timedelta(milliseconds=1)
