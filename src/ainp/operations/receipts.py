@@ -9,7 +9,7 @@ from ainp.core.attestation import VERDICTS, Attestation, Role, check_form, check
 from ainp.core.errors import Forbidden, InvalidState, NotFound, QuorumNotMet, ReceiptClosed
 from ainp.core.events import attested_event
 from ainp.core.finalization import Case, decide, review
-from ainp.core.ids import TaskId, uuid7
+from ainp.core.ids import NegotiationId, TaskId, uuid7
 from ainp.core.quorum import Tally
 from ainp.core.receipt import JudgingPolicy, ReceiptStatus, TaskReceipt
 from ainp.core.signature import verify
@@ -32,6 +32,7 @@ class Attested:
 
     id: UUID
     tally: Tally
+    status: ReceiptStatus
     late: bool
     concluded: Concluded
 
@@ -42,6 +43,11 @@ async def get(db: Session, id: TaskId) -> TaskReceipt:  # noqa: A002 - the proto
     if found is None:
         raise NotFound(f"Receipt not found: {id}")
     return found[0]
+
+
+async def of_negotiation(db: Session, id: NegotiationId) -> TaskReceipt | None:  # noqa: A002
+    """The receipt of a settled negotiation."""
+    return await receipts.get_of_negotiation(db, id)
 
 
 async def page(db: Session, wanted: Filter, *, below: tuple[datetime, UUID], limit: int) -> list[TaskReceipt]:
@@ -84,11 +90,11 @@ async def attest(
         outcome = review(heard, now=now, policy=policy) if concerns else None
         if outcome is None or not outcome.due:
             id_ = await _insert(db, heard, spoken)
-            return Attested(id_, heard.tally, spoken.late, Concluded())
+            return Attested(id_, heard.tally, case.receipt.status, spoken.late, Concluded())
         async with db.transaction() as tx:
             id_ = await _insert(tx, heard, spoken)
             concluded = await judging.conclude(tx, [(heard, outcome)], now=now, policy=policy, epochs=epochs, ahead=1)
-        return Attested(id_, heard.tally, spoken.late, concluded)
+        return Attested(id_, heard.tally, outcome.receipt.status, spoken.late, concluded)
 
     return await until_fresh(db, attempt)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from ainp.core.quorum import Tally
 from ainp.core.receipt import TaskReceipt
@@ -103,6 +103,14 @@ class AttestationReply(Struct):
     created_at: str
 
 
+class ReceiptWithAttestations(ReceiptReply):
+    """A receipt with what was said, its members at the top and, for existing clients, once more under `receipt`."""
+
+    receipt: ReceiptReply
+    attestations: list[AttestationReply]
+    attestations_cursor: str | None
+
+
 class ReceiptPage(Struct):
     """Receipts, newest first; `cursor` continues, null at the end."""
 
@@ -175,6 +183,15 @@ def receipt_reply(r: TaskReceipt) -> ReceiptReply:
         finalized_at=iso_or_none(r.finalized_at),
         judged_at=iso_or_none(r.judged_at),
         statement_hash=None if r.statement_hash is None else r.statement_hash.hex(),
+    )
+
+
+def with_attestations(
+    receipt: ReceiptReply, said: list[AttestationReply], cursor: str | None
+) -> ReceiptWithAttestations:
+    """Show a receipt and a page of what was said about it."""
+    return ReceiptWithAttestations(
+        **structs.asdict(receipt), receipt=receipt, attestations=said, attestations_cursor=cursor
     )
 
 

@@ -22,8 +22,11 @@ CREATE INDEX IF NOT EXISTS idx_task_receipts_committee ON task_receipts USING gi
 UPDATE task_receipts r
    SET committee = said.receipt -> 'committee', k = (said.receipt ->> 'k')::integer, m = (said.receipt ->> 'm')::integer
   FROM (SELECT id, convert_from(statement, 'UTF8')::jsonb AS receipt FROM task_receipts WHERE statement IS NOT NULL) said
- WHERE said.id = r.id;
+ WHERE said.id = r.id
+   AND (r.committee, r.k, r.m) IS DISTINCT FROM
+       (said.receipt -> 'committee', (said.receipt ->> 'k')::integer, (said.receipt ->> 'm')::integer);
 
+-- Judged receipts know how they ended; a committee that was seated later is seated again from the same draw.
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_attribute
               WHERE attrelid = 'task_receipts'::regclass AND attname = 'judged_at' AND NOT attisdropped) THEN
@@ -31,5 +34,7 @@ DO $$ BEGIN
        SET status = CASE WHEN failure IS NULL THEN 'finalized' ELSE 'failed' END,
            finalized_at = CASE WHEN failure IS NULL THEN judged_at END
      WHERE judged_at IS NOT NULL AND status = 'pending';
+    UPDATE task_receipts SET epoch_id = NULL WHERE judged_at IS NULL AND committee = '[]' AND epoch_id IS NOT NULL;
+    UPDATE task_receipts SET decidable = true WHERE judged_at IS NULL AND status = 'pending' AND NOT decidable;
   END IF;
 END $$;

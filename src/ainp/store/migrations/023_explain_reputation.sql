@@ -47,3 +47,34 @@ CREATE TABLE IF NOT EXISTS auditor_records (
   disagreed integer NOT NULL DEFAULT 0,
   silent    integer NOT NULL DEFAULT 0
 );
+
+-- After a rollback by hand the reputations come back neutral; their observations still say what they were.
+INSERT INTO agent_reputation (agent_id)
+SELECT DISTINCT agent_id FROM reputation_observations
+ON CONFLICT (agent_id) DO NOTHING;
+
+WITH latest AS (
+  SELECT DISTINCT ON (agent_id, dimension) agent_id, dimension, after, created_at,
+         count(*) OVER (PARTITION BY agent_id, dimension) AS n
+    FROM reputation_observations ORDER BY agent_id, dimension, id DESC
+), restored AS (
+  SELECT agent_id,
+         max(after) FILTER (WHERE dimension = 'q') AS q, max(after) FILTER (WHERE dimension = 't') AS t,
+         max(after) FILTER (WHERE dimension = 'r') AS r, max(after) FILTER (WHERE dimension = 's') AS s,
+         max(after) FILTER (WHERE dimension = 'v') AS v, max(after) FILTER (WHERE dimension = 'i') AS i,
+         max(after) FILTER (WHERE dimension = 'e') AS e, max(after) FILTER (WHERE dimension = 'final_t') AS final_t,
+         array_agg(coalesce(l.n, 0)::integer ORDER BY d.place) AS observations,
+         array_agg(l.created_at ORDER BY d.place) AS observed_at, max(l.created_at) AS updated_at
+    FROM (SELECT DISTINCT agent_id FROM latest) a
+   CROSS JOIN unnest('{q,t,r,s,v,i,e,final_t}'::text[]) WITH ORDINALITY AS d (dimension, place)
+    LEFT JOIN latest l USING (agent_id, dimension)
+   GROUP BY agent_id
+)
+UPDATE agent_reputation p
+   SET q = coalesce(n.q / 1e6, 0.5), t = coalesce(n.t / 1e6, 0.5), r = coalesce(n.r / 1e6, 0.5),
+       s = coalesce(n.s / 1e6, 0.5), v = coalesce(n.v / 1e6, 0.5), i = coalesce(n.i / 1e6, 0.5),
+       e = coalesce(n.e / 1e6, 0.5), final_t = coalesce(n.final_t / 1e6, 0.5),
+       observations = n.observations, observed_at = n.observed_at, updated_at = n.updated_at,
+       clients = (SELECT count(*) FROM reputation_clients c WHERE c.agent_id = p.agent_id)
+  FROM restored n
+ WHERE p.agent_id = n.agent_id AND p.version = 1 AND p.observations = '{0,0,0,0,0,0,0,0}';

@@ -4,7 +4,7 @@ from ainp.core import ledger
 from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, InvalidRequest, NotFound
 from ainp.store import agents
-from ainp.store import ledger as accounts
+from ainp.store import ledger as stored
 from ainp.store.db import Session
 from ainp.store.ledger import Balance, Movement
 
@@ -13,7 +13,7 @@ MAX_DEPOSIT = 10**15  # the largest price there can be, in atomic units
 
 async def balance(db: Session, did: AgentDid) -> Balance:
     """What an agent has; NotFound for one that never registered or was paid."""
-    held = await accounts.balance(db, did)
+    held = await stored.balance(db, did)
     if held is None:
         if await agents.exists(db, did):
             return Balance(0, 0, 0, 0, 0)
@@ -23,7 +23,7 @@ async def balance(db: Session, did: AgentDid) -> Balance:
 
 async def transactions(db: Session, did: AgentDid, *, limit: int, offset: int) -> list[Movement]:
     """An agent's entries, newest first."""
-    return await accounts.transactions(db, did, limit=limit, offset=offset)
+    return await stored.transactions(db, did, limit=limit, offset=offset)
 
 
 async def deposit(db: Session, did: AgentDid, amount: int, *, key: str) -> Balance:
@@ -32,5 +32,16 @@ async def deposit(db: Session, did: AgentDid, amount: int, *, key: str) -> Balan
         raise InvalidRequest(f"amount: found {amount}, expected 1 to {MAX_DEPOSIT} atomic units", field="amount")
     if not await agents.exists(db, did):
         raise AgentNotFound(f"Agent not found: {did}", did=did)
-    await accounts.post(db, ledger.deposit(did, amount, key=key))
+    await stored.post(db, ledger.deposit(did, amount, key=key))
     return await balance(db, did)
+
+
+async def roll_up(db: Session) -> int:
+    """Fold pending movements into the balances of hot accounts; how many there were."""
+    return await stored.roll_up(db)
+
+
+async def prepare_broker_account(db: Session, broker: AgentDid | None) -> None:
+    """Let the broker's own agent, which every settlement pays, take income without a row lock."""
+    if broker is not None:
+        await stored.mark_hot(db, ledger.available(broker))

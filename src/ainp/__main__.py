@@ -1,0 +1,5 @@
+"""`python -m ainp` is `ainp`."""
+
+from ainp.cli import app
+
+app()

@@ -1,0 +1,56 @@
+"""What every handler and job works with: the database, the policies, and the lists committees are drawn from."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+
+from ainp.core.did import AgentDid
+from ainp.operations.agents import GrantPolicy
+from ainp.operations.committees import Epochs
+from ainp.operations.settlements import Terms
+from ainp.settings import Settings
+from ainp.store.db import Database
+
+_SEEN_LIMIT = 50_000  # a minute of distinct agents; more are noticed the next minute
+
+
+@dataclass
+class Broker:
+    """One process of the broker."""
+
+    settings: Settings
+    database: Database
+    terms: Terms
+    grant: GrantPolicy
+    started: float = field(default_factory=monotonic)
+    _seen: set[AgentDid] = field(default_factory=set)
+
+    @property
+    def epochs(self) -> Epochs:
+        """The lists committees are drawn from."""
+        return self.terms.epochs
+
+    @property
+    def uptime_s(self) -> float:
+        """How long this process has been up."""
+        return monotonic() - self.started
+
+    def notice(self, did: AgentDid) -> None:
+        """Remember that an agent is alive; written by a job, not by the request."""
+        if len(self._seen) < _SEEN_LIMIT:
+            self._seen.add(did)
+
+    def take_seen(self) -> set[AgentDid]:
+        """Who was noticed since the last time."""
+        seen, self._seen = self._seen, set()
+        return seen
+
+
+def make_broker(settings: Settings, database: Database) -> Broker:
+    """Wire one process of the broker."""
+    epochs = Epochs(settings.eligibility, committee_size=settings.pou_m)
+    return Broker(
+        settings=settings,
+        database=database,
+        terms=Terms(settings.settlement, settings.judging, epochs),
+        grant=GrantPolicy(settings.initial_credits, settings.initial_credits_hourly_cap),
+    )

@@ -1,0 +1,102 @@
+"""Agents and their reputation."""
+
+from ainp.http.call import Call, Reply
+from ainp.operations import agents, reputation
+from ainp.store.reputation import Profile
+from ainp.telemetry import Line
+from ainp.wire.agents import (
+    AgentName,
+    AgentReply,
+    CapabilityReply,
+    CreditsReply,
+    RegisterBody,
+    RegisteredReply,
+    TrustReply,
+)
+from ainp.wire.reputation import (
+    AuditorReply,
+    ChangeReply,
+    HistoryReply,
+    ReputationReply,
+    reputation_reply,
+    trust_reply,
+)
+from ainp.wire.values import iso, iso_or_none, part
+
+_NEWEST = 2**62
+
+
+async def register(call: Call) -> Reply:
+    """Register an agent, or renew it with exactly these capabilities."""
+    body = call.body(RegisterBody)
+    done = await agents.register(
+        call.db, call.by, capabilities=body.described(), ttl_ms=body.ttl, policy=call.broker.grant
+    )
+    held = done.balance
+    credits_ = None if held is None else CreditsReply(str(held.available + held.reserved), str(held.reserved))
+    reply = RegisteredReply(
+        message="Agent registered successfully",
+        agent=AgentName(done.did),
+        credits=credits_,
+        status="registered",
+        did=done.did,
+        id=str(done.id),
+        expires_at=iso(done.expires_at),
+    )
+    return Reply(reply, lines=(Line("Agent registered", {"agent_did": done.did}),))
+
+
+async def get(call: Call) -> Reply:
+    """An agent that is registered now, with what it can do and how far it is trusted."""
+    agent = await agents.get(call.db, call.did())
+    return Reply(
+        AgentReply(
+            did=agent.did,
+            capabilities=[
+                CapabilityReply(c.description, "", list(c.tags), c.version, c.evidence) for c in agent.capabilities
+            ],
+            credentials=[agent.public_key],
+            trust=await _trust(call),
+            usefulness_score_cached=agent.usefulness_score,
+            usefulness_last_updated=iso_or_none(agent.usefulness_updated_at),
+            created_at=iso(agent.created_at),
+            expires_at=iso_or_none(agent.expires_at),
+        )
+    )
+
+
+async def get_reputation(call: Call) -> Reply:
+    """Seven dimensions from 0 to 1, trust, and the agent's record as an auditor."""
+    return Reply(_reputation(await reputation.get(call.db, call.did())))
+
+
+async def get_history(call: Call) -> Reply:
+    """Every change of an agent's reputation and why, newest first."""
+    did, limit = call.did(), call.limit()
+    before = call.number_in_query("cursor", default=_NEWEST, most=_NEWEST)
+    changes = await reputation.history(call.db, did, before=before, limit=limit)
+    shown = [
+        ChangeReply(
+            id=c.id,
+            task_id=str(c.task_id),
+            dimension=c.change.dimension,
+            name=c.change.dimension.name.lower(),
+            observed=part(c.change.observed),
+            before=part(c.change.before),
+            after=part(c.change.after),
+            reason=c.change.reason,
+            created_at=iso(c.at),
+        )
+        for c in changes
+    ]
+    return Reply(HistoryReply(did, shown, str(changes[-1].id) if len(changes) == limit else None))
+
+
+async def _trust(call: Call) -> TrustReply:
+    profile = await reputation.get(call.db, call.did())
+    return trust_reply(profile.reputation, now=profile.now)
+
+
+def _reputation(profile: Profile) -> ReputationReply:
+    auditor = AuditorReply(profile.auditor.agreed, profile.auditor.disagreed, profile.auditor.silent)
+    return reputation_reply(profile.did, profile.reputation, auditor, now=profile.now)

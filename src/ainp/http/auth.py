@@ -1,0 +1,99 @@
+"""
+Who is speaking.
+
+In compat mode nothing is proven, so a request counts only if it came the way it must: on loopback, straight from this
+machine's own programs; or through a proxy that shows a secret. Whoever acts is named by the body, else by the header
+X-AINP-DID; behind a proxy by the header alone. Strict mode, where the acting DID is the one that signed, will be
+another function beside `_compat_guard` and another branch of `actor`.
+"""
+
+import hmac
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from ainp.core.did import AgentDid, parse_did
+from ainp.core.errors import Forbidden, Unauthenticated, UntrustedRequest
+from ainp.http.call import Call
+from ainp.settings import Settings
+
+DID_HEADER = "x-ainp-did"
+PROXY_HEADER = "x-ainp-proxy-secret"
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+
+
+def check_origin(headers: Headers, settings: Settings) -> None:
+    """Refuse a request that did not come the way compat mode trusts."""
+    if settings.ainp_proxy_secret is not None:
+        _check_proxy(headers, settings.ainp_proxy_secret.get_secret_value())
+    else:
+        _check_loopback(headers)
+
+
+def actor(call: Call, claimed: str | None) -> AgentDid:
+    """Who acts: *claimed* is the DID in the body, if the body carries one."""
+    header = _header_did(call.headers)
+    if call.broker.settings.ainp_proxy_secret is not None:
+        if header is not None and claimed is not None and claimed != header:
+            raise Forbidden(f"the body names {claimed[:100]!r}, the proxy has authenticated {header!r}")
+        named = header
+    else:
+        named = claimed if claimed is not None else header
+    if named is None:
+        raise Unauthenticated("Missing DID: name the acting agent in the header X-AINP-DID")
+    did = parse_did(named)
+    call.broker.notice(did)
+    return did
+
+
+def require_admin(call: Call) -> None:
+    """Refuse whoever does not show the admin token."""
+    token = call.broker.settings.admin_token
+    shown = call.headers.get("authorization", "")
+    wanted = "Bearer " + (token.get_secret_value() if token is not None else "")
+    if token is None or not hmac.compare_digest(shown.encode(), wanted.encode()):
+        raise Forbidden("an administrator's token is needed: Authorization: Bearer <ADMIN_TOKEN>")
+
+
+def _header_did(headers: Headers) -> str | None:
+    sent = headers.getlist(DID_HEADER)
+    if len(set(sent)) > 1:
+        raise Forbidden("X-AINP-DID: found twice with different values, expected one")
+    return sent[0] if sent else None
+
+
+def _check_proxy(headers: Headers, secret: str) -> None:
+    if not hmac.compare_digest(headers.get(PROXY_HEADER, "").encode(), secret.encode()):
+        raise UntrustedRequest("X-AINP-Proxy-Secret is missing or wrong: requests reach this broker by its proxy alone")
+
+
+def _check_loopback(headers: Headers) -> None:
+    for name in _FORWARDED:
+        if name in headers:
+            raise UntrustedRequest(f"AUTH_MODE=compat takes no forwarded requests, found the header {name!r}")
+    if any(name.startswith("x-forwarded-") for name in headers):
+        raise UntrustedRequest("AUTH_MODE=compat takes no forwarded requests, found an X-Forwarded header")
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not _is_loopback(hosts[0]):
+        raise UntrustedRequest(f"AUTH_MODE=compat answers loopback only, found Host {', '.join(hosts)[:100]!r}")
+    origin = headers.get("origin")
+    if origin is not None and not _same_origin(origin, hosts[0]):
+        raise UntrustedRequest(f"AUTH_MODE=compat takes no requests of web pages, found Origin {origin[:100]!r}")
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    return urlsplit(origin).netloc.lower() == host.lower() and _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

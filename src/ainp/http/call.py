@@ -1,0 +1,96 @@
+"""One request as a handler sees it, and the reply it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from starlette.datastructures import Headers, QueryParams
+
+from ainp.broker import Broker
+from ainp.core.did import AgentDid, parse_did
+from ainp.core.errors import InvalidDid, InvalidRequest, NotFound
+from ainp.core.ids import parse_id
+from ainp.store.db import Session
+from ainp.telemetry import Line
+
+_T = TypeVar("_T", bound=Struct)
+
+MAX_PAGE = 200  # rows in one answer; what is left has a cursor
+DEFAULT_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A handler's answer; *lines* are logged once what they say is stored."""
+
+    body: Struct | list[Struct] | bytes
+    status: int = 200
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(slots=True)
+class Call:
+    """A request: decoded path parameters and body, and who acts."""
+
+    broker: Broker
+    db: Session
+    method: str
+    path: str
+    params: Mapping[str, str]
+    query: QueryParams
+    headers: Headers
+    content: Struct | None = None
+    actor: AgentDid | None = None
+
+    @property
+    def by(self) -> AgentDid:
+        """Who acts; only routes that name an actor ask."""
+        assert self.actor is not None
+        return self.actor
+
+    def body(self, kind: type[_T]) -> _T:
+        """The decoded body, of the kind that the route names."""
+        assert isinstance(self.content, kind)
+        return self.content
+
+    def id(self, name: str, *, what: str) -> UUID:
+        """The id of a *what* in the path: a malformed one names nothing to read, and can't be written to."""
+        try:
+            return parse_id(self.params[name], what=what)
+        except NotFound as error:
+            if self.method == "POST":
+                raise InvalidRequest(error.message, field=name) from error
+            raise
+
+    def did(self) -> AgentDid:
+        """The DID in the path; what is no DID names nobody."""
+        try:
+            return parse_did(self.params["did"])
+        except InvalidDid as error:
+            raise NotFound(f"Agent not found: {error.message}") from error
+
+    def did_in_query(self, name: str) -> AgentDid | None:
+        """A DID among the query parameters, if it is there."""
+        value = self.query.get(name)
+        return None if value is None else parse_did(value)
+
+    def number_in_query(self, name: str, *, default: int, most: int, least: int = 1) -> int:
+        """A whole number among the query parameters."""
+        value = self.query.get(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) <= 18 and least <= int(value) <= most):  # noqa: PLR2004 - digits of a bigint
+            raise InvalidRequest(f"{name}: found {value[:40]!r}, expected a whole number from {least} to {most}")
+        return int(value)
+
+    def limit(self) -> int:
+        """How many rows a page has."""
+        return self.number_in_query("limit", default=DEFAULT_PAGE, most=MAX_PAGE)
+
+
+def encode(reply: Reply) -> bytes:
+    """The reply's bytes; raw ones as they are."""
+    return reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)

@@ -1,0 +1,156 @@
+"""Negotiations: decode, act, show."""
+
+from datetime import timedelta
+
+from ainp.core.did import parse_did
+from ainp.core.errors import InvalidRequest
+from ainp.core.ids import NegotiationId
+from ainp.core.negotiation import Claim, Delivery, Negotiation, Opening
+from ainp.core.settlement import UNPAID_VALIDATOR
+from ainp.http.call import Call, Reply
+from ainp.operations import negotiations, settlements
+from ainp.operations.settlements import Settled
+from ainp.telemetry import Line
+from ainp.wire.negotiations import (
+    AcceptBody,
+    CancelBody,
+    DeliverBody,
+    InitiateBody,
+    ProposeBody,
+    RejectBody,
+    SettleBody,
+    SettledReply,
+    negotiation_reply,
+)
+from ainp.wire.receipts import receipt_reply
+
+
+async def initiate(call: Call) -> Reply:
+    """Open a negotiation with a first proposal."""
+    body = call.body(InitiateBody)
+    opening = Opening(
+        intent_id=body.intent_id,
+        initiator=call.by,
+        responder=parse_did(body.responder_did),
+        proposal=body.initial_proposal,
+        max_rounds=body.max_rounds,
+        ttl=_minutes(body.ttl_minutes),
+    )
+    opened = await negotiations.initiate(call.db, opening, min_fee_bp=call.broker.settings.min_fee_bps)
+    return _shown(opened, "Negotiation initiated", status=201)
+
+
+async def get(call: Call) -> Reply:
+    """One negotiation."""
+    return _shown(await negotiations.get(call.db, _id(call), by=None))
+
+
+async def list_of_agent(call: Call) -> Reply:
+    """An agent's negotiations, newest first."""
+    did = call.did_in_query("agent_did")
+    if did is None:
+        raise InvalidRequest("Missing agent_did query parameter", field="agent_did")
+    found = await negotiations.list_of_agent(call.db, did, state=call.query.get("state"), limit=call.limit())
+    return Reply([negotiation_reply(n) for n in found])
+
+
+async def propose(call: Call) -> Reply:
+    """Answer the other party's proposal with one's own."""
+    body = call.body(ProposeBody)
+    fee = call.broker.settings.min_fee_bps
+    moved = await negotiations.propose(call.db, _id(call), body.proposal, by=call.by, min_fee_bp=fee)
+    return _shown(moved, "Negotiation proposal added")
+
+
+async def accept(call: Call) -> Reply:
+    """Agree to the other party's latest proposal; its price is reserved."""
+    body = call.body(AcceptBody)
+    claim = Claim(body.terms_hash, body.round_number)
+    accepted = await negotiations.accept(call.db, _id(call), by=call.by, claim=claim)
+    reserved = Line("Credits reserved for negotiation", _facts(accepted))
+    return _shown(accepted, "Negotiation accepted", *((reserved,) if accepted.reserved else ()))
+
+
+async def reject(call: Call) -> Reply:
+    """End a negotiation without agreement."""
+    body = call.body(RejectBody)
+    rejected = await negotiations.reject(call.db, _id(call), by=call.by, reason=body.reason)
+    return _shown(rejected, "Negotiation rejected")
+
+
+async def cancel(call: Call) -> Reply:
+    """Withdraw: either party before acceptance, the responder alone after it; a reservation goes back."""
+    body = call.body(CancelBody)
+    cancelled = await negotiations.cancel(call.db, _id(call), by=call.by, reason=body.reason)
+    released = Line("Credits released from reservation", _facts(cancelled))
+    return _shown(cancelled, "Negotiation cancelled", *((released,) if cancelled.reserved else ()))
+
+
+async def deliver(call: Call) -> Reply:
+    """Record that the work was handed over."""
+    body = call.body(DeliverBody)
+    delivery = Delivery(body.outputs_ref, body.metrics)
+    return _shown(await negotiations.deliver(call.db, _id(call), delivery, by=call.by), "Negotiation delivered")
+
+
+async def settle(call: Call) -> Reply:
+    """Pay by the agreed split and open the task receipt; again is the same answer."""
+    body = call.body(SettleBody)
+    settled = await settlements.settle(call.db, _id(call), by=call.by, terms=call.broker.terms)
+    return Reply(_settled(settled, named=body.validator_did), lines=() if settled.again else _settled_lines(settled))
+
+
+def _id(call: Call) -> NegotiationId:
+    return NegotiationId(call.id("id", what="Negotiation"))
+
+
+def _minutes(minutes: float) -> timedelta:
+    try:
+        return timedelta(minutes=minutes)
+    except OverflowError:
+        raise InvalidRequest(f"ttl_minutes: found {minutes!r}, expected at most 7 days", field="ttl_minutes") from None
+
+
+def _shown(negotiation: Negotiation, message: str | None = None, *lines: Line, status: int = 200) -> Reply:
+    said = () if message is None else (Line(message, _facts(negotiation)), *lines)
+    return Reply(negotiation_reply(negotiation), status, said)
+
+
+def _facts(n: Negotiation) -> dict[str, object]:
+    return {"negotiation_id": str(n.id), "state": n.state, "reserved_atomic": n.reserved}
+
+
+def _settled(settled: Settled, *, named: str | None) -> SettledReply:
+    n, receipt = settled.negotiation, settled.receipt
+    unpaid = settled.validator is None and (named is not None or n.terms.validator is not None)
+    return SettledReply(
+        success=True,
+        message="Negotiation settled successfully",
+        negotiation_id=str(n.id),
+        state=n.state,
+        task_id=str(receipt.id),
+        task_receipt_id=str(receipt.id),
+        receipt=receipt_reply(receipt),
+        distribution=receipt.distribution,
+        validator_did=settled.validator,
+        note=UNPAID_VALIDATOR if unpaid else "",
+        idempotent=settled.again,
+    )
+
+
+def _settled_lines(settled: Settled) -> tuple[Line, ...]:
+    receipt = settled.receipt
+    of = {"negotiation_id": str(settled.negotiation.id), "receipt_id": str(receipt.id)}
+    paid = {name: amount for name, amount in receipt.distribution.items() if amount != "0"}
+    warnings = (
+        (Line("Committee is short", {**of, "committee": len(receipt.committee), "m": receipt.size}),)
+        if receipt.short
+        else ()
+    )
+    return (
+        Line("Negotiation settled successfully", of),
+        *(Line(f"Credits distributed to {name}", {**of, "amount": amount}) for name, amount in paid.items()),
+        Line("Incentive distribution complete", {**of, "total": receipt.amount}),
+        Line("Task receipt recorded", of),
+        *warnings,
+    )

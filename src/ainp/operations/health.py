@@ -1,0 +1,38 @@
+"""Whether the database answers, and whether it is complete."""
+
+from dataclasses import dataclass
+
+from ainp.core.errors import SchemaBehind
+from ainp.store import jobs, migrate
+from ainp.store.db import Database, Session
+from ainp.store.jobs import JobRun
+from ainp.store.migration_state import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is not applied, each with what it lacks, and when the jobs ran."""
+
+    missing: list[str]
+    jobs: list[JobRun]
+
+
+async def ping(db: Session) -> None:
+    """Ask the database for anything."""
+    await db.fetchval("SELECT 1")
+
+
+async def standing(db: Database) -> Standing:
+    """Compare the schema with the migrations."""
+    async with db.connection() as connection:
+        missing = await migrate.missing(connection)
+    try:
+        runs = await jobs.runs(db)
+    except SchemaBehind:
+        runs = []
+    return Standing([_named(one) for one in missing], runs)
+
+
+def _named(one: Status) -> str:
+    lacks = f": {', '.join(one.missing)}" if one.missing else ""
+    return f"{one.name} ({one.state.value}){lacks}"

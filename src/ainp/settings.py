@@ -1,0 +1,225 @@
+"""
+Everything an operator can set: environment variables and `.env`, read once, checked together.
+
+Below the entry points nobody reads the environment; they get the policies that are made here.
+"""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from croniter import croniter
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ainp.core.attestation import millionths
+from ainp.core.committee import DrawPolicy, Eligibility
+from ainp.core.did import parse_did
+from ainp.core.errors import InvalidDid
+from ainp.core.quorum import QuorumMode
+from ainp.core.receipt import JudgingPolicy
+from ainp.core.settlement import SettlementPolicy
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+class SettingsError(Exception):
+    """The environment can't be used; the message names every problem."""
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    found = _BOOLEANS.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError(f"expected true or false, found {value!r}")
+    return found
+
+
+def _cron(value: str) -> str:
+    if len(value.split()) != 5 or not croniter.is_valid(value):  # noqa: PLR2004 - minute hour day month weekday
+        raise ValueError(f"expected five cron fields such as */1 * * * *, found {value!r}")
+    return value
+
+
+def _did(value: str) -> str:
+    try:
+        return parse_did(value)
+    except InvalidDid as error:
+        raise ValueError(error.message) from error
+
+
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Did = Annotated[str, AfterValidator(_did)]
+Part = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """The broker's configuration; every field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(
+        Path(".ainp"),
+        validation_alias=AliasChoices("AINP_DATA_DIR", "data_dir"),
+        description="folder of the embedded PostgreSQL",
+    )
+    database_url: str | None = Field(None, description="an existing PostgreSQL; without it an embedded one is started")
+    pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    jobs_enabled: Boolean = Field(True, description="run the scheduled jobs in this process")
+
+    auth_mode: Literal["compat", "strict"] | None = Field(
+        None, description="compat believes the DID that a request names; default: compat on loopback, else strict"
+    )
+    ainp_env: str | None = Field(None, description="`production` makes strict the default")
+    node_env: str | None = Field(None, description="the same, by its older name")
+    ainp_proxy_secret: SecretStr | None = Field(
+        None, description="compat behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
+    )
+    admin_token: SecretStr | None = Field(None, description="bearer token of the admin routes; unset refuses them")
+    credits_dev_deposit_enabled: Boolean = Field(False, description="let anyone deposit credits; for development")
+
+    initial_credits: int = Field(1_000_000, ge=0, description="atomic units a new agent gets, once")
+    initial_credits_hourly_cap: int = Field(
+        10**12, ge=0, le=10**17, description="atomic units all new agents of an hour get at most"
+    )
+    broker_did: Did | None = Field(None, description="who gets the broker's share; unset: the fees account")
+    min_fee_bps: int = Field(1000, ge=0, le=10_000, description="least share of broker and pool together")
+    settle_grace_minutes: float = Field(60, ge=0, description="after it the responder may settle what it delivered")
+    negotiation_expiration_interval_minutes: int = Field(5, ge=1, le=59, description="how often negotiations expire")
+
+    pou_k: int = Field(3, ge=1, description="voices that make the quorum")
+    pou_m: int = Field(5, ge=1, le=100, description="seats of a committee")
+    pou_quorum_mode: QuorumMode = Field(QuorumMode.COMMITTEE_ONLY, description="whose passing voice counts")
+    pou_pass_score: Part = Field(0.5, description="a passing verdict scores at least this, a failing one less")
+    pou_finalizer_enabled: Boolean = Field(True, description="finalize with the voice that completes the quorum")
+    pou_finalizer_cron: Cron = Field("*/1 * * * *", description="when the finalizer looks for what is left")
+    pou_finalizer_batch: int = Field(100, ge=1, le=10_000, description="receipts in one transaction of the finalizer")
+    pou_attest_window_minutes: float = Field(60, gt=0, description="how long a committee has to speak")
+    pou_max_extensions: int = Field(2, ge=0, le=100, description="how often silence gets another window")
+    pou_committee_policy: DrawPolicy = Field(DrawPolicy.WEIGHTED, description="how seats are given out")
+    pou_committee_min_trust: Part = Field(0, description="lower bound of trust a member needs")
+    pou_committee_min_stake: int = Field(0, ge=0, description="atomic units a member must have staked")
+    pou_committee_max_idle_hours: float = Field(168, gt=0, description="a member was seen within this time")
+    pou_committee_min_age_minutes: float = Field(0, ge=0, description="a member has been registered for so long")
+    pou_min_reputation_price: int = Field(1000, ge=0, description="atomic units below which no reputation moves")
+    reputation_alpha: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="weight of a new observation")
+
+    @field_validator("pou_finalizer_cron", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _quorum_fits(self) -> Self:
+        if self.pou_k > self.pou_m:
+            raise ValueError(f"POU_K={self.pou_k} is more than POU_M={self.pou_m}: no committee could reach it")
+        return self
+
+    @model_validator(mode="after")
+    def _mode_is_safe(self) -> Self:
+        if self.mode == "strict":
+            raise ValueError(
+                f"AUTH_MODE=strict does not exist yet: start on loopback with AUTH_MODE=compat (HOST is {self.host}"
+                f"{', production' if self.production else ''})"
+            )
+        if not self.on_loopback and self.ainp_proxy_secret is None:
+            raise ValueError(
+                f"AUTH_MODE=compat believes what a request says, so HOST={self.host} needs AINP_PROXY_SECRET and a"
+                " proxy that sends it"
+            )
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is a production deployment."""
+        return "production" in (self.ainp_env, self.node_env)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def mode(self) -> Literal["compat", "strict"]:
+        """How requests prove who speaks."""
+        if self.auth_mode is not None:
+            return self.auth_mode
+        return "compat" if self.on_loopback and not self.production else "strict"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know although the broker runs."""
+        if self.pou_committee_min_stake == 0:
+            return ["POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant"]
+        return []
+
+    @property
+    def judging(self) -> JudgingPolicy:
+        """How receipts are judged."""
+        return JudgingPolicy(
+            quorum=self.pou_k,
+            committee_size=self.pou_m,
+            mode=self.pou_quorum_mode,
+            draw=self.pou_committee_policy,
+            window=timedelta(minutes=self.pou_attest_window_minutes),
+            max_extensions=self.pou_max_extensions,
+            pass_score=self.pou_pass_score,
+            immediate=self.pou_finalizer_enabled,
+            min_reputation_price=self.pou_min_reputation_price,
+            alpha=self.reputation_alpha,
+        )
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """Who may sit on a committee."""
+        return Eligibility(
+            max_idle=timedelta(hours=self.pou_committee_max_idle_hours),
+            min_age=timedelta(minutes=self.pou_committee_min_age_minutes),
+            min_trust=millionths(self.pou_committee_min_trust),
+            min_stake=self.pou_committee_min_stake,
+        )
+
+    @property
+    def settlement(self) -> SettlementPolicy:
+        """Who is paid, and when a responder may settle."""
+        broker = None if self.broker_did is None else parse_did(self.broker_did)
+        return SettlementPolicy(grace=timedelta(minutes=self.settle_grace_minutes), broker=broker)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment and `.env`; raises SettingsError with every problem there is."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        problems = [_problem(found["loc"], found["msg"]) for found in error.errors()]
+        raise SettingsError("; ".join(problems)) from error
+
+
+def _problem(where: tuple[int | str, ...], message: str) -> str:
+    plain = message.removeprefix("Value error, ")
+    return f"{str(where[0]).upper()}: {plain}" if where else plain

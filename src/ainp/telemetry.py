@@ -1,0 +1,84 @@
+"""
+Logs: one event a line, JSON for machines, readable on a terminal.
+
+Every line has `timestamp` (ISO, ms, Z), `level` (DEBUG, INFO, WARN, ERROR), `service` and `message`; its facts stand
+beside them. What operators search for is in `message`, word for word.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+SERVICE = "ainp-broker"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is to be logged once it is stored."""
+
+    message: str
+    facts: Mapping[str, object]
+    level: str = "info"
+
+
+_LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
+
+
+def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> None:
+    """Send all logs, the libraries' too, to *stream* (stdout)."""
+    out = stream or sys.stdout
+    renderer: Any = structlog.dev.ConsoleRenderer(event_key="message") if out.isatty() else _json
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, _stamp]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
+
+
+def logger() -> Any:  # noqa: ANN401 - structlog's bound logger is made at run time
+    """The logger: `logger().info("what happened", fact=1)`."""
+    return structlog.get_logger()
+
+
+def log(lines: Iterable[Line]) -> None:
+    """Log *lines* in order."""
+    to = logger()
+    for line in lines:
+        getattr(to, line.level)(line.message, **line.facts)
+
+
+def _stamp(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    stamped = {
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": _LEVELS.get(method, method.upper()),
+        "service": SERVICE,
+        "message": event.pop("event", ""),
+    }
+    event.pop("level", None)
+    return {**stamped, **event}
+
+
+def _json(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(event, default=str).decode()

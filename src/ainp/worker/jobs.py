@@ -1,0 +1,34 @@
+"""Which jobs there are, and when they run."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from ainp.broker import Broker
+from ainp.operations.lines import PREFIX
+from ainp.telemetry import Line, log
+from ainp.worker import finalizer, upkeep
+from ainp.worker.schedule import Job
+
+
+def scheduled(broker: Broker) -> list[Job]:
+    """The jobs of this configuration; says on the log what runs when."""
+    settings = broker.settings
+    jobs = [
+        _job(
+            broker, "negotiation-expiry", f"*/{settings.negotiation_expiration_interval_minutes} * * * *", upkeep.expire
+        ),
+        _job(broker, "committee-epoch", "* * * * *", upkeep.refresh_epoch),
+        _job(broker, "ledger-roll-up", "* * * * * */10", upkeep.roll_up),
+        _job(broker, "idempotency-keys", "17 * * * *", upkeep.forget_keys),
+    ]
+    if settings.pou_finalizer_enabled:
+        cron = settings.pou_finalizer_cron
+        log([Line(f"{PREFIX} Cron job scheduled ({cron})", {"cron": cron})])
+        jobs.append(Job("pou-finalizer", cron, partial(finalizer.run, broker), f"{PREFIX} Job error"))
+    else:
+        log([Line(f"{PREFIX} Disabled via flag POU_FINALIZER_ENABLED", {})])
+    return jobs
+
+
+def _job(broker: Broker, name: str, cron: str, run: Callable[[Broker], Awaitable[None]]) -> Job:
+    return Job(name, cron, partial(run, broker), f"[{name}] Job error")

@@ -1,0 +1,78 @@
+"""
+Jobs: each on its own times, each tick run by one node.
+
+A tick is taken in the database (`job_runs`), so it is run once however many brokers there are; an advisory lock keeps
+two ticks of one job from running side by side. A failed tick is logged, kept, and followed by the next.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from croniter import croniter
+
+from ainp.core.errors import BrokerError, SchemaBehind
+from ainp.store import jobs
+from ainp.store.db import Database, Transaction
+from ainp.telemetry import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done whenever *cron* says (five fields, UTC; six with seconds)."""
+
+    name: str
+    cron: str
+    run: Callable[[], Awaitable[None]]
+    failed: str  # the log line of a failed run, word for word
+
+
+async def run_forever(database: Database, scheduled: Sequence[Job]) -> None:
+    """Run every job at its times until cancelled; what runs then is finished by its transaction or not at all."""
+    async with asyncio.TaskGroup() as group:
+        for job in scheduled:
+            group.create_task(_follow(database, job), name=job.name)
+
+
+async def tick(database: Database, job: Job, at: datetime) -> bool:
+    """Run one tick of *job* unless another node has taken it; whether it was run here."""
+    async with database.connection() as connection:
+        own = Transaction(connection)
+        if not await jobs.lock(own, job.name):
+            return False
+        try:
+            if not await jobs.claim(own, job.name, at):
+                return False
+            error = await _run(job)
+            await jobs.finish(own, job.name, at, error=error)
+        finally:
+            await jobs.unlock(own, job.name)
+    return True
+
+
+async def _run(job: Job) -> str | None:
+    try:
+        await job.run()
+    except Exception as error:  # noqa: BLE001 - one failed run must not end the schedule
+        logger().error(job.failed, error=str(error) or type(error).__name__, exc_info=_bug(error))
+        return f"{type(error).__name__}: {error}"[:500]
+    return None
+
+
+async def _follow(database: Database, job: Job) -> None:
+    while True:
+        now = datetime.now(UTC)
+        at: datetime = croniter(job.cron, now).get_next(datetime)
+        await asyncio.sleep((at - now).total_seconds())
+        try:
+            await tick(database, job, at)
+        except SchemaBehind as error:
+            logger().warning(f"{job.name} is waiting for migrations", error=error.message)
+        except Exception as error:  # noqa: BLE001 - the database may be gone; the next tick tries again
+            logger().error(job.failed, error=str(error) or type(error).__name__, exc_info=_bug(error))
+
+
+def _bug(error: Exception) -> Exception | None:
+    """Refusals and a database that is gone are no bugs: their traces say nothing."""
+    return None if isinstance(error, BrokerError) else error

@@ -1,0 +1,49 @@
+"""Everything that is done regularly beside finalizing: expiry, lists of candidates, balances, old keys."""
+
+import asyncio
+from contextlib import suppress
+
+from ainp.broker import Broker
+from ainp.core.errors import BrokerError
+from ainp.operations import accounts, agents, negotiations, requests
+from ainp.operations.negotiations import EXPIRY_BATCH
+from ainp.telemetry import Line, log
+
+NOTICE_EVERY_S = 30
+
+
+async def expire(broker: Broker) -> None:
+    """End negotiations whose time is over, and give reservations back."""
+    expired = released = 0
+    while True:
+        done = await negotiations.expire_due(broker.database)
+        expired, released = expired + done.expired, released + done.released
+        if done.expired < EXPIRY_BATCH:
+            break
+    if expired:
+        log([Line("Expired stale negotiations", {"expired": expired, "released": released})])
+
+
+async def refresh_epoch(broker: Broker) -> None:
+    """Publish who may sit on a committee."""
+    await broker.epochs.refresh(broker.database)
+
+
+async def roll_up(broker: Broker) -> None:
+    """Fold the income of hot accounts into their balances."""
+    await accounts.roll_up(broker.database)
+
+
+async def forget_keys(broker: Broker) -> None:
+    """Drop idempotency keys that are older than a day."""
+    while await requests.forget_keys(broker.database):
+        pass
+
+
+async def notice_forever(broker: Broker) -> None:
+    """Write down who was seen by this process; not a job, as each process sees others."""
+    while True:
+        await asyncio.sleep(NOTICE_EVERY_S)
+        if seen := broker.take_seen():
+            with suppress(BrokerError):  # a database that is gone; who matters is seen again
+                await agents.seen(broker.database, seen)
