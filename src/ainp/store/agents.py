@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from ainp.core.agent import Capability
 from ainp.core.did import AgentDid
 from ainp.core.ledger import Entry
@@ -46,7 +48,7 @@ async def register(  # noqa: PLR0913 - the statement's parameters
         public_key,
         ttl_ms,
         [c.description for c in capabilities],
-        [list(c.tags) for c in capabilities],
+        [msgspec.json.encode(c.tags).decode() for c in capabilities],
         [c.version for c in capabilities],
         [c.evidence for c in capabilities],
         *entry_columns(grant),

@@ -114,7 +114,7 @@ def find_home(data_dir: Path) -> Home:
     account = _account(data_dir)
     if not account.reaches(data_dir):
         _link_to_a_reachable_place(data_dir, account)
-    cluster = _cluster(data_dir)
+    cluster = cluster_of(data_dir)
     if not cluster.parent.is_dir():
         raise EmbeddedPostgresError(
             f"{data_dir / 'postgres'} points to {cluster}, which is gone: bring it back, "
@@ -123,7 +123,7 @@ def find_home(data_dir: Path) -> Home:
     sockets = sockets_of(data_dir)
     _private_folder(sockets, account)
     return Home(
-        name=f"ainp-{_key(data_dir)}",
+        name=name_of(data_dir),
         cluster=cluster,
         sockets=sockets,
         binaries=_reachable_binaries(cluster.parent, account),
@@ -131,13 +131,22 @@ def find_home(data_dir: Path) -> Home:
     )
 
 
+def cluster_of(data_dir: Path) -> Path:
+    return (data_dir / "postgres").resolve()
+
+
+def name_of(data_dir: Path) -> str:
+    """What the server's processes have in their titles."""
+    return f"ainp-{_key(data_dir)}"
+
+
 def sockets_of(data_dir: Path) -> Path:
     """Beside the cluster, or in the temporary folder when that path is too long for a socket."""
-    folder = _cluster(data_dir).parent / "sockets"
+    folder = cluster_of(data_dir).parent / "sockets"
     if len(os.fsencode(folder)) <= _SOCKET_FOLDER_BYTES_MAX and not _AMBIGUOUS_IN_A_SOCKET_PATH & set(str(folder)):
         return folder
     # Not TMPDIR: every process that looks for this database must come to the same place.
-    return Path("/tmp") / f"ainp-{_key(data_dir)}"  # noqa: S108 - 0700, ours, and checked to be
+    return Path("/tmp") / name_of(data_dir)  # noqa: S108 - 0700, ours, and checked to be
 
 
 def _cluster(data_dir: Path) -> Path:
@@ -152,7 +161,7 @@ def _account(data_dir: Path) -> Account:
     """PostgreSQL refuses to run as root; the owner of what is there comes first, so that it stays the same."""
     if os.geteuid() != 0:
         return Account()
-    owners = [path.stat().st_uid for path in (_cluster(data_dir) / "PG_VERSION", data_dir) if path.exists()]
+    owners = [path.stat().st_uid for path in (cluster_of(data_dir) / "PG_VERSION", data_dir) if path.exists()]
     sudo = os.environ.get("SUDO_UID", "")  # set by sudo(8), not a setting of ours
     uids = [*owners, *([int(sudo)] if sudo.isdecimal() else [])]
     for uid in filter(None, uids):

@@ -33,7 +33,7 @@ class AcceptBody(Struct):
     """Agreement to the other party's latest proposal, named by its hash or its round."""
 
     acceptor_did: Did | None = None
-    terms_hash: Annotated[str | None, Meta(max_length=64)] = None
+    terms_hash: Annotated[str, Meta(max_length=64)] | None = None
     round_number: int | None = None
 
 
@@ -55,7 +55,7 @@ class DeliverBody(Struct):
     """What was handed over."""
 
     deliverer_did: Did | None = None
-    outputs_ref: Annotated[str | None, Meta(max_length=2048)] = None
+    outputs_ref: Annotated[str, Meta(max_length=2048)] | None = None
     metrics: dict[str, object] | None = None
 
 
@@ -64,7 +64,7 @@ class SettleBody(Struct):
 
     settler_did: Did | None = None
     validator_did: Did | None = None
-    usefulness_proof_id: Annotated[str | None, Meta(max_length=64)] = None
+    usefulness_proof_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class RoundReply(Struct, omit_defaults=True):

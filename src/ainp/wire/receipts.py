@@ -22,9 +22,9 @@ class AttestBody(Struct, forbid_unknown_fields=True):
     score: Annotated[float | None, Meta(description="0 to 1")] = None
     confidence: Annotated[float | None, Meta(description="0 to 1")] = None
     evidence_ref: Annotated[str | None, Meta(description="a URI; never fetched by the broker")] = None
-    signature: Annotated[str | None, Meta(max_length=256, description="base64 of an Ed25519 signature")] = None
+    signature: Annotated[str, Meta(max_length=256, description="base64 of an Ed25519 signature")] | None = None
     by_did: Did | None = None
-    task_id: Annotated[str | None, Meta(max_length=36)] = None
+    task_id: Annotated[str, Meta(max_length=36)] | None = None
 
 
 class QuorumReply(Struct):

@@ -12,8 +12,8 @@ WITH agent AS (
    WHERE c.agent_id = agent.id AND NOT (c.description = ANY ($4::text[]))
 ), kept AS (
   INSERT INTO capabilities (agent_id, description, tags, version, evidence)
-  SELECT agent.id, said.description, ARRAY(SELECT json_array_elements_text(said.tags)), said.version, said.evidence
-    FROM agent, unnest($4::text[], $5::json[], $6::text[], $7::text[]) AS said (description, tags, version, evidence)
+  SELECT agent.id, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
+    FROM agent, unnest($4::text[], $5::text[], $6::text[], $7::text[]) AS said (description, tags, version, evidence)
   ON CONFLICT (agent_id, description) DO UPDATE
      SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
 ), budget AS (
