@@ -46,7 +46,7 @@ def clamp_ttl(milliseconds: float | None) -> timedelta:
     """The time an agent stays registered: what it asks for, within 1 minute .. 30 days."""
     if milliseconds is None:
         return DEFAULT_TTL
-    if milliseconds <= 0:
+    if not milliseconds > 0:  # not a number is not above 0 either
         raise InvalidRequest(f"ttl: found {milliseconds!r}, expected milliseconds above 0", field="ttl")
     longest = MAX_TTL / timedelta(milliseconds=1)
     return max(MIN_TTL, timedelta(milliseconds=min(milliseconds, longest)))
