@@ -1,7 +1,6 @@
 """Who may say what about a receipt, how often, and the bytes of what was said."""
 
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,9 +112,11 @@ def test_what_is_no_type_is_refused(kind: str) -> None:
 @pytest.mark.parametrize("field", ["score", "confidence"])
 @pytest.mark.parametrize("value", [-0.000001, 1.000001, float("nan"), float("inf"), float("-inf"), True, False, 1e400])
 def test_a_score_and_a_confidence_are_numbers_from_0_to_1(field: str, value: float) -> None:
-    with pytest.raises(InvalidRequest, match=f"{field}: found .*, expected a number from 0 to 1") as refusal:
-        check_form(replace(an_attestation(SAFETY_PASS), **{field: value}), pass_score=0.5)
+    score, confidence = (value, None) if field == "score" else (None, value)
+    attestation = an_attestation(SAFETY_PASS, score=score, confidence=confidence)
 
+    with pytest.raises(InvalidRequest, match=f"{field}: found .*, expected a number from 0 to 1") as refusal:
+        check_form(attestation, pass_score=0.5)
     assert refusal.value.facts == {"field": field}
 
 

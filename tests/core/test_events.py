@@ -1,0 +1,80 @@
+"""What is told, and to whom."""
+
+from datetime import timedelta
+
+import pytest
+
+from ainp.core.did import AgentDid
+from ainp.core.events import attested_event, negotiation_event, receipt_event
+from ainp.core.receipt import ReceiptStatus
+from support.builders import (
+    CLIENT,
+    NEGOTIATION_ID,
+    NOW,
+    TASK_ID,
+    WORKER,
+    a_negotiation,
+    a_receipt,
+    a_settled_negotiation,
+    agents,
+    an_attestation,
+)
+
+NOW_MS = 1_772_366_400_000
+
+
+@pytest.mark.parametrize(("by", "told"), [(CLIENT, WORKER), (WORKER, CLIENT)])
+def test_a_move_is_told_to_the_other_party(by: AgentDid, told: AgentDid) -> None:
+    event = negotiation_event(a_negotiation(), "proposed", by=by, now=NOW)
+
+    assert (event.name, event.recipients) == ("negotiation.proposed", (told,))
+    assert event.body["from_did"] == by
+    assert (event.body["negotiation_id"], event.body["timestamp"]) == (str(NEGOTIATION_ID), NOW_MS)
+
+
+def test_a_settlement_is_told_to_both_with_its_task() -> None:
+    event = negotiation_event(a_settled_negotiation(), "settled", by=CLIENT, now=NOW)
+
+    assert event.recipients == (CLIENT, WORKER)
+    assert (event.body["task_id"], event.body["state"]) == (str(TASK_ID), "settled")
+    assert "from_did" not in event.body
+
+
+def test_an_expiry_is_nobody_s_message() -> None:
+    expired = a_negotiation().expire(now=NOW + timedelta(hours=1))
+
+    event = negotiation_event(expired, "expired", by=None, now=NOW)
+
+    assert event.recipients == (CLIENT, WORKER)
+    assert "from_did" not in event.body
+    assert "task_id" not in event.body
+
+
+def test_what_became_of_a_receipt_is_told_to_all_it_concerns() -> None:
+    receipt = a_receipt(status=ReceiptStatus.FINALIZED)
+
+    event = receipt_event(receipt, "finalized", now=NOW, have=3)
+
+    assert event.recipients == (WORKER, CLIENT, *agents(5))
+    assert event.body == {
+        "@type": "NOTIFICATION",
+        "type": "receipt_event",
+        "event": "finalized",
+        "task_id": str(TASK_ID),
+        "negotiation_id": str(NEGOTIATION_ID),
+        "status": "finalized",
+        "have": 3,
+        "timestamp": NOW_MS,
+    }
+
+
+def test_a_receipt_without_a_negotiation_names_none() -> None:
+    assert receipt_event(a_receipt(negotiation_id=None), "finalized", now=NOW).body["negotiation_id"] is None
+
+
+def test_a_voice_is_told_with_how_the_quorum_stands() -> None:
+    event = attested_event(a_receipt(), an_attestation("AUDIT_PASS", agents(5)[0]), now=NOW, have=2)
+
+    assert event.name == "receipt.attested"
+    assert (event.body["from_did"], event.body["attestation"]) == (agents(5)[0], "AUDIT_PASS")
+    assert (event.body["have"], event.body["needed"]) == (2, 3)
