@@ -112,6 +112,7 @@ def test_a_statement_holds_what_anyone_needs_to_check_it() -> None:
         "amount_atomic": "100000",
         "distribution": {"agent": "70000", "broker": "10000", "validator": "0", "pool": "10000", "reward": "10000"},
         "terms_hash": negotiation.current.terms_hash,
+        "terms_signatures": {CLIENT: None, WORKER: None},
         "outputs_ref": "ipfs://result",
         "metrics": {
             "latency_ms": 60_000,

@@ -27,6 +27,7 @@ from ainp.core.errors import (
 )
 from ainp.core.ids import NegotiationId, TaskId
 from ainp.core.incentive import MIN_FEE_BP
+from ainp.core.signature import verify
 from ainp.core.terms import Proposal, Terms, read_terms
 
 MAX_ROUNDS = 20  # the known implementation's cap; the specification's own default is 10
@@ -54,7 +55,11 @@ OPEN_STATES = frozenset({NegotiationState.INITIATED, NegotiationState.PROPOSED, 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn: who proposed what, and how near it came to the turn before."""
+    """
+    One turn: who proposed what, and how near it came to the turn before.
+
+    Where the parties signed the terms' hash, the proposer's signature and the acceptor's are kept with it.
+    """
 
     number: int
     proposer: AgentDid
@@ -62,6 +67,8 @@ class Round:
     at: datetime
     terms_hash: str
     convergence_delta: float | None = None
+    signature: str | None = None
+    countersignature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +81,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which proposal a party means to accept; what is left out is not checked."""
+    """Which proposal a party means to accept, and its signature over it; what is left out is not checked."""
 
     terms_hash: str | None = None
     round_number: int | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,22 +134,30 @@ class Negotiation:
         return self.responder if did == self.initiator else self.initiator
 
     def propose(
-        self, proposal: Proposal, *, by: AgentDid, now: datetime, min_fee_bp: int = MIN_FEE_BP
+        self,
+        proposal: Proposal,
+        *,
+        by: AgentDid,
+        now: datetime,
+        min_fee_bp: int = MIN_FEE_BP,
+        signature: str | None = None,
     ) -> "Negotiation":
-        """Answer the other party's proposal with one's own."""
+        """Answer the other party's proposal with one's own; a *signature* over its hash is verified and kept."""
         self._require_party(by, "Proposer")
         self._require_open("propose", now)
         if by == self.current.proposer:
             raise NotYourTurn(f"round {self.current.number} is {by}'s own; the other party answers first")
         if len(self.rounds) + 1 > self.max_rounds:
             raise MaxRoundsExceeded(f"Negotiation exceeded max rounds: {self.id} (max: {self.max_rounds})")
+        terms = read_terms(proposal, min_fee_bp=min_fee_bp)
         answer = Round(
             number=len(self.rounds) + 1,
             proposer=by,
             proposal=proposal,
             at=now,
-            terms_hash=read_terms(proposal, min_fee_bp=min_fee_bp).hash.hex(),
+            terms_hash=terms.hash.hex(),
             convergence_delta=convergence(self.current.proposal, proposal),
+            signature=_verified(signature, terms=terms, by=by),
         )
         first = self.state is NegotiationState.INITIATED
         state = NegotiationState.PROPOSED if first else NegotiationState.COUNTER_PROPOSED
@@ -159,9 +175,11 @@ class Negotiation:
         self._require_current(claim)
         terms = self.terms
         delivery_time = timedelta(milliseconds=terms.delivery_time_ms or 0)
+        agreed = replace(self.current, countersignature=_verified(claim.signature, terms=terms, by=by))
         return self._next(
             now,
             state=NegotiationState.ACCEPTED,
+            rounds=(*self.rounds[:-1], agreed),
             reserved=terms.price,
             accepted_at=now,
             settle_by=now + max(delivery_time, MIN_TIME_TO_SETTLE),
@@ -290,6 +308,7 @@ class Opening:
     proposal: Proposal
     max_rounds: int = DEFAULT_ROUNDS
     ttl: timedelta = DEFAULT_TTL
+    signature: str | None = None
 
 
 def initiate(
@@ -313,7 +332,8 @@ def initiate(
             field="ttl_minutes",
         )
     terms = read_terms(opening.proposal, min_fee_bp=min_fee_bp)
-    first = Round(1, opening.initiator, opening.proposal, now, terms.hash.hex())
+    signature = _verified(opening.signature, terms=terms, by=opening.initiator)
+    first = Round(1, opening.initiator, opening.proposal, now, terms.hash.hex(), signature=signature)
     return Negotiation(
         id=id,
         intent_id=opening.intent_id,
@@ -326,3 +346,10 @@ def initiate(
         updated_at=now,
         expires_at=now + opening.ttl,
     )
+
+
+def _verified(signature: str | None, *, terms: Terms, by: AgentDid) -> str | None:
+    """A party may sign the 32 bytes of the terms' hash; what it signed must be these terms."""
+    if signature is not None:
+        verify(terms.hash, signature=signature, by=by)
+    return signature

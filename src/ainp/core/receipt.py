@@ -202,6 +202,10 @@ def _statement(
         "amount_atomic": str(negotiation.reserved),
         "distribution": dict(settlement.distribution),
         "terms_hash": negotiation.current.terms_hash,
+        "terms_signatures": {
+            negotiation.current.proposer: negotiation.current.signature,
+            negotiation.other(negotiation.current.proposer): negotiation.current.countersignature,
+        },
         "outputs_ref": negotiation.delivery.outputs_ref if negotiation.delivery else None,
         "metrics": dict(metrics),
         "k": policy.quorum,

@@ -1,5 +1,9 @@
 """Agents and their reputation."""
 
+from datetime import UTC, datetime
+
+from ainp.core.errors import SchemaBehind
+from ainp.core.reputation import Reputation
 from ainp.http.call import Call, Reply
 from ainp.operations import agents, reputation
 from ainp.store.reputation import Profile
@@ -93,7 +97,10 @@ async def get_history(call: Call) -> Reply:
 
 
 async def _trust(call: Call) -> TrustReply:
-    profile = await reputation.get(call.db, call.did())
+    try:
+        profile = await reputation.get(call.db, call.did())
+    except SchemaBehind:  # an agent is an agent, also before the tables of its reputation exist
+        return trust_reply(Reputation(), now=datetime.now(UTC))
     return trust_reply(profile.reputation, now=profile.now)
 
 

@@ -41,7 +41,7 @@ def openapi() -> bytes:
         "info": {
             "title": "AINP broker",
             "version": __version__,
-            "description": "Agents register, negotiate, settle, attest and gain reputation; every error is documented at its route.",
+            "description": "Agents register, negotiate, settle, attest and gain reputation.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,

@@ -35,6 +35,7 @@ async def initiate(call: Call) -> Reply:
         proposal=body.initial_proposal,
         max_rounds=body.max_rounds,
         ttl=_minutes(body.ttl_minutes),
+        signature=body.terms_signature,
     )
     opened = await negotiations.initiate(call.db, opening, min_fee_bp=call.broker.settings.min_fee_bps)
     return _shown(opened, "Negotiation initiated", status=201)
@@ -58,14 +59,16 @@ async def propose(call: Call) -> Reply:
     """Answer the other party's proposal with one's own."""
     body = call.body(ProposeBody)
     fee = call.broker.settings.min_fee_bps
-    moved = await negotiations.propose(call.db, _id(call), body.proposal, by=call.by, min_fee_bp=fee)
+    moved = await negotiations.propose(
+        call.db, _id(call), body.proposal, by=call.by, min_fee_bp=fee, signature=body.terms_signature
+    )
     return _shown(moved, "Negotiation proposal added")
 
 
 async def accept(call: Call) -> Reply:
     """Agree to the other party's latest proposal; its price is reserved."""
     body = call.body(AcceptBody)
-    claim = Claim(body.terms_hash, body.round_number)
+    claim = Claim(body.terms_hash, body.round_number, body.terms_signature)
     accepted = await negotiations.accept(call.db, _id(call), by=call.by, claim=claim)
     reserved = Line("Credits reserved for negotiation", _facts(accepted))
     return _shown(accepted, "Negotiation accepted", *((reserved,) if accepted.reserved else ()))

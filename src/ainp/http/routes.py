@@ -62,6 +62,7 @@ def _field(name: str) -> Callable[[Any], str | None]:
 
 _PAGE = (Query("limit", "rows, 1 to 200; default 50"), Query("cursor", "where the last page ended"))
 _ACTS = (e.InvalidDid, e.Unauthenticated, e.Forbidden)
+_SIGNS = (*_ACTS, e.InvalidSignature)
 _MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
 _SETTLES = (*_MOVES, e.AgentNotFound, e.SchemaBehind)
 
@@ -155,7 +156,7 @@ ROUTES: tuple[Route, ...] = (
         body=wn.InitiateBody,
         actor=_field("initiator_did"),
         status=201,
-        errors=(*_ACTS, e.InvalidProposal, e.SelfNegotiation),
+        errors=(*_SIGNS, e.InvalidProposal, e.SelfNegotiation),
     ),
     Route(
         method="GET",
@@ -183,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
         reply=wn.NegotiationReply,
         body=wn.ProposeBody,
         actor=_field("proposer_did"),
-        errors=(*_MOVES, e.InvalidProposal, e.NotYourTurn, e.MaxRoundsExceeded),
+        errors=(*_MOVES, e.InvalidSignature, e.InvalidProposal, e.NotYourTurn, e.MaxRoundsExceeded),
     ),
     Route(
         method="POST",
@@ -192,7 +193,7 @@ ROUTES: tuple[Route, ...] = (
         reply=wn.NegotiationReply,
         body=wn.AcceptBody,
         actor=_field("acceptor_did"),
-        errors=(*_MOVES, e.OwnProposal, e.InsufficientCredits, e.AgentNotFound, e.ProposalChanged),
+        errors=(*_MOVES, e.InvalidSignature, e.OwnProposal, e.InsufficientCredits, e.AgentNotFound, e.ProposalChanged),
     ),
     Route(
         method="POST",

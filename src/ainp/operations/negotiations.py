@@ -64,11 +64,12 @@ async def propose(
     *,
     by: AgentDid,
     min_fee_bp: int,
+    signature: str | None = None,
 ) -> Negotiation:
     """Answer the other party's proposal."""
 
     def move(n: Negotiation, now: datetime) -> Negotiation:
-        return n.propose(proposal, by=by, now=now, min_fee_bp=min_fee_bp)
+        return n.propose(proposal, by=by, now=now, min_fee_bp=min_fee_bp, signature=signature)
 
     return await _move(db, id, move, by=by)
 

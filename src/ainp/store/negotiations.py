@@ -171,6 +171,8 @@ def negotiation_of(row: Row) -> Negotiation:
                 datetime.fromtimestamp(said["timestamp"] / 1000, UTC),
                 said["terms_hash"],
                 said.get("convergence_delta"),
+                said.get("signature"),
+                said.get("countersignature"),
             )
             for said in row["rounds"]
         ),
@@ -200,7 +202,9 @@ def _rounds(negotiation: Negotiation) -> list[dict[str, object]]:
             "proposal": r.proposal,
             "timestamp": int(r.at.timestamp() * 1000),
             "terms_hash": r.terms_hash,
-            **({} if r.convergence_delta is None else {"convergence_delta": r.convergence_delta}),
+            "convergence_delta": r.convergence_delta,
+            "signature": r.signature,
+            "countersignature": r.countersignature,
         }
         for r in negotiation.rounds
     ]

@@ -10,6 +10,10 @@ from ainp.core.negotiation import DEFAULT_ROUNDS, Negotiation, NegotiationState,
 from ainp.wire.receipts import ReceiptReply
 from ainp.wire.values import Did, IntentId, Proposal, Text, iso, iso_or_none, unix_ms
 
+TermsSignature = Annotated[
+    str, Meta(max_length=256, description="base64 of the actor's Ed25519 signature over the 32 bytes of terms_hash")
+]
+
 
 class InitiateBody(Struct):
     """An opening offer."""
@@ -20,6 +24,7 @@ class InitiateBody(Struct):
     initiator_did: Did | None = None
     max_rounds: Annotated[int, Meta(description="1 to 20")] = DEFAULT_ROUNDS
     ttl_minutes: Annotated[float, Meta(description="more than 0, at most 7 days; fractions are fine")] = 60
+    terms_signature: TermsSignature | None = None
 
 
 class ProposeBody(Struct):
@@ -27,6 +32,7 @@ class ProposeBody(Struct):
 
     proposal: Proposal
     proposer_did: Did | None = None
+    terms_signature: TermsSignature | None = None
 
 
 class AcceptBody(Struct):
@@ -35,6 +41,7 @@ class AcceptBody(Struct):
     acceptor_did: Did | None = None
     terms_hash: Annotated[str, Meta(max_length=64)] | None = None
     round_number: int | None = None
+    terms_signature: TermsSignature | None = None
 
 
 class RejectBody(Struct):
@@ -76,6 +83,8 @@ class RoundReply(Struct, omit_defaults=True):
     timestamp: int
     terms_hash: str | None = None
     convergence_delta: float | None = None
+    signature: str | None = None
+    countersignature: str | None = None
 
 
 class DeliveryReply(Struct):
@@ -164,7 +173,16 @@ def negotiation_reply(n: Negotiation) -> NegotiationReply:
 
 
 def _round(r: Round) -> RoundReply:
-    return RoundReply(r.number, r.proposer, r.proposal, unix_ms(r.at), r.terms_hash, r.convergence_delta)
+    return RoundReply(
+        r.number,
+        r.proposer,
+        r.proposal,
+        unix_ms(r.at),
+        r.terms_hash,
+        r.convergence_delta,
+        r.signature,
+        r.countersignature,
+    )
 
 
 def _rejection(n: Negotiation) -> list[RoundReply]:
