@@ -1,0 +1,85 @@
+"""Epochs: published lists, rebuilt when they are old, kept as long as a receipt names them."""
+
+from ainp.operations.committees import EMPTY, get
+from ainp.store import epochs
+from support.api import an_api
+
+
+async def test_a_small_network_draws_an_agent_that_registered_a_moment_ago(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        client, agent = await api.register(2)
+        await api.settled(client, agent)  # an epoch of two
+        newcomers = await api.register(5, "newcomer")
+
+        settled = await api.settled(client, agent)
+
+        assert set(settled["receipt"]["committee"]) == set(newcomers)
+
+
+async def test_a_list_that_did_not_change_keeps_its_number(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(6)
+        first = await api.broker.epochs.rebuild(api.broker.database)
+
+        second = await api.broker.epochs.rebuild(api.broker.database)
+
+        assert first.id == second.id
+
+
+async def test_a_fresh_list_is_not_rebuilt_within_its_minute(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(6)
+
+        rebuilt = [await api.broker.epochs.refresh(api.broker.database) for _ in range(2)]
+
+        assert rebuilt == [True, False]
+
+
+async def test_an_old_list_is_rebuilt_and_unnamed_ones_are_dropped(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        db = api.broker.database
+        client, agent, *_ = await api.register(7)
+        named = (await api.settled(client, agent))["receipt"]["committee_epoch"]
+        await api.register(1, "second")
+        unnamed = (await api.broker.epochs.rebuild(db)).id
+        await api.register(1, "third")
+        await db.execute("UPDATE committee_epochs SET created_at = now() - interval '2 hours'")
+
+        await api.broker.epochs.refresh(db)
+
+        kept = {row["id"] for row in await db.fetch("SELECT id FROM committee_epochs")}
+        newest = await epochs.newest(db)
+        assert newest is not None
+        assert kept == {named, newest.id}
+        assert unnamed not in kept
+
+
+async def test_a_stored_list_is_the_list_that_was_built(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(20)
+        built = await api.broker.epochs.rebuild(api.broker.database)
+
+        stored = await get(api.broker.database, built.id)
+
+        assert stored.epoch.members == built.epoch.members
+        assert stored.epoch.hash == stored.hash == built.epoch.hash
+
+
+async def test_before_anyone_registers_the_list_is_empty(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        built = await api.broker.epochs.rebuild(api.broker.database)
+
+        assert built.epoch == EMPTY
+
+
+async def test_expired_and_idle_agents_are_not_listed(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        expired, idle, alive = await api.register(3)
+        db = api.broker.database
+        await db.execute("UPDATE agents SET expires_at = now() WHERE did = $1", expired)
+        await db.execute("UPDATE agents SET last_seen_at = now() - interval '169 hours' WHERE did = $1", idle)
+
+        built = await api.broker.epochs.rebuild(db)
+
+        assert built.epoch.members == (alive,)
+        assert built.epoch.population == 3
