@@ -28,7 +28,7 @@ from ainp.core.errors import (
 from ainp.core.ids import NegotiationId, TaskId
 from ainp.core.incentive import MIN_FEE_BP
 from ainp.core.signature import verify
-from ainp.core.terms import Proposal, Terms, read_terms
+from ainp.core.terms import Proposal, Terms, agreed_terms, read_terms
 
 MAX_ROUNDS = 20  # the known implementation's cap; the specification's own default is 10
 DEFAULT_ROUNDS = 10
@@ -121,8 +121,8 @@ class Negotiation:
 
     @property
     def terms(self) -> Terms:
-        """The latest proposal, read; the least fee was checked when it was made."""
-        return read_terms(self.current.proposal, min_fee_bp=0)
+        """The latest proposal, read."""
+        return agreed_terms(self.current.proposal, terms_hash=self.current.terms_hash)
 
     @property
     def convergence(self) -> float:

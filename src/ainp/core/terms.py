@@ -43,6 +43,15 @@ def read_terms(proposal: Proposal, *, min_fee_bp: int = MIN_FEE_BP) -> Terms:
             f"proposal: found {len(text)} bytes of canonical JSON, expected at most {MAX_PROPOSAL_BYTES}",
             field="proposal",
         )
+    return _read(proposal, hash=digest(text), min_fee_bp=min_fee_bp)
+
+
+def agreed_terms(proposal: Proposal, *, terms_hash: str) -> Terms:
+    """Read a proposal that was checked and hashed when it was made."""
+    return _read(proposal, hash=bytes.fromhex(terms_hash), min_fee_bp=0)
+
+
+def _read(proposal: Proposal, *, hash: bytes, min_fee_bp: int) -> Terms:  # noqa: A002 - the protocol's word
     quality = _number(proposal, "quality_sla")
     if quality is not None and not 0 <= quality <= 1:
         raise InvalidProposal(f"quality_sla: found {quality!r}, expected 0 to 1", field="quality_sla")
@@ -55,7 +64,7 @@ def read_terms(proposal: Proposal, *, min_fee_bp: int = MIN_FEE_BP) -> Terms:
         delivery_time_ms=_delivery_time(proposal),
         split=IncentiveSplit() if shares is None else read_split(shares, min_fee_bp=min_fee_bp),
         validator=_validator(proposal, custom or {}),
-        hash=digest(text),
+        hash=hash,
     )
 
 
