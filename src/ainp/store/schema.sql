@@ -462,6 +462,8 @@ CREATE INDEX idx_task_receipts_client ON task_receipts USING btree (client_did, 
 
 CREATE INDEX idx_task_receipts_committee ON task_receipts USING gin (committee);
 
+CREATE INDEX idx_task_receipts_created ON task_receipts USING btree (created_at DESC, id DESC);
+
 CREATE INDEX idx_task_receipts_decidable ON task_receipts USING btree (created_at) WHERE decidable;
 
 CREATE INDEX idx_task_receipts_epoch ON task_receipts USING btree (epoch_id);

@@ -7,6 +7,7 @@ DO $$ BEGIN
   END IF;
 END $$;
 DROP FUNCTION IF EXISTS refuse_new_statement();
+DROP INDEX IF EXISTS idx_task_receipts_created;
 ALTER TABLE IF EXISTS task_receipts
   DROP COLUMN IF EXISTS version,
   DROP COLUMN IF EXISTS epoch_id,

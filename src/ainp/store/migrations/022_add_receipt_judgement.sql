@@ -17,6 +17,7 @@
 -- provides: index idx_task_receipts_decidable
 -- provides: index idx_task_receipts_unseated
 -- provides: index idx_task_receipts_epoch
+-- provides: index idx_task_receipts_created
 -- provides: function refuse_new_statement
 -- provides: trigger task_receipts.task_receipts_statement
 -- provides: trigger task_attestations.task_attestations_immutable
@@ -52,6 +53,7 @@ CREATE INDEX IF NOT EXISTS idx_task_receipts_decidable ON task_receipts (created
 CREATE INDEX IF NOT EXISTS idx_task_receipts_unseated ON task_receipts (created_at)
   WHERE epoch_id IS NULL AND judged_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_task_receipts_epoch ON task_receipts (epoch_id);
+CREATE INDEX IF NOT EXISTS idx_task_receipts_created ON task_receipts (created_at DESC, id DESC);
 
 CREATE OR REPLACE FUNCTION refuse_new_statement() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -15,12 +15,22 @@ SELECT split_part(a.account, ':', 1) AS kind,
  WHERE a.account = ANY (ARRAY['available:' || $1::text, 'reserved:' || $1::text, 'staked:' || $1::text])
 
 -- name: transactions
--- An agent's entries, newest first.
+-- An agent's entries, newest first: the newest of each account and direction by its index, then the page of those.
+-- An entry between two accounts of the agent is found twice and shown once.
 SELECT e.id, e.from_account, e.to_account, e.amount, e.reason, e.reference, e.created_at
-  FROM ledger_entries e
- WHERE (e.from_account = ANY ($1::text[]) OR e.to_account = ANY ($1::text[]))
+  FROM (SELECT DISTINCT found.id
+          FROM unnest($1::text[]) AS own (account),
+               LATERAL ((SELECT id FROM ledger_entries
+                          WHERE from_account = own.account AND from_account NOT IN ('mint', 'fees', 'pool')
+                          ORDER BY id DESC LIMIT $2::bigint + $3::bigint)
+                        UNION ALL
+                        (SELECT id FROM ledger_entries
+                          WHERE to_account = own.account AND to_account NOT IN ('mint', 'fees', 'pool')
+                          ORDER BY id DESC LIMIT $2::bigint + $3::bigint)) found
+         ORDER BY found.id DESC
+         LIMIT $2 OFFSET $3) page
+  JOIN ledger_entries e ON e.id = page.id
  ORDER BY e.id DESC
- LIMIT $2 OFFSET $3
 
 -- name: mark_hot
 -- Let an account take income without a lock on its row.

@@ -47,10 +47,13 @@ SELECT n.*, now() AS now,
  WHERE n.id = $1
 
 -- name: list_of_agent
--- An agent's negotiations, newest first; $2 null or the states wanted.
-SELECT n.*, now() AS now
-  FROM negotiations n
- WHERE (n.initiator_did = $1 OR n.responder_did = $1) AND ($2::text[] IS NULL OR n.state = ANY ($2::text[]))
+-- An agent's negotiations, newest first; $2 null or the states wanted. One index for each of its roles.
+SELECT n.*
+  FROM ((SELECT * FROM negotiations WHERE initiator_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
+          ORDER BY created_at DESC, id DESC LIMIT $3)
+        UNION ALL
+        (SELECT * FROM negotiations WHERE responder_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
+          ORDER BY created_at DESC, id DESC LIMIT $3)) n
  ORDER BY n.created_at DESC, n.id DESC
  LIMIT $3
 

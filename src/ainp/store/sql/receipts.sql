@@ -38,8 +38,9 @@ SELECT r.*, now() AS now FROM task_receipts r
  ORDER BY r.created_at DESC, r.id DESC LIMIT $3
 
 -- name: list_by_member
-SELECT r.*, now() AS now FROM task_receipts r
- WHERE (r.created_at, r.id) < ($1, $2) AND r.committee ? $6
+-- OFFSET 0 keeps the planner from combining a member's few receipts with the index of all that are older.
+SELECT r.*, now() AS now FROM (SELECT * FROM task_receipts WHERE committee ? $6 OFFSET 0) r
+ WHERE (r.created_at, r.id) < ($1, $2)
    AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
    AND ($7::text IS NULL OR r.status = $7)
  ORDER BY r.created_at DESC, r.id DESC LIMIT $3

@@ -1,0 +1,173 @@
+"""Every statement is valid against the schema, is used, and stays fast when its tables have grown."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from ainp.store import queries
+from support.crowd import BUSY, fill
+from support.database import Databases
+from support.migrating import connected
+
+STORE = Path(queries.__file__).parent
+TABLES = sorted(Path(str(files("ainp.store"))).glob("sql/*.sql"))
+NAMES = [(path.stem, name) for path in TABLES for name in queries.load(path.stem)]
+GROWING = {
+    "agents",
+    "negotiations",
+    "task_receipts",
+    "task_attestations",
+    "ledger_entries",
+    "reputation_observations",
+    "idempotency_keys",
+}
+NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
+OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+TASK = UUID("0c5b8e4e-9b8e-4d5f-9c6e-111111111111")
+HOT: dict[tuple[str, str], Sequence[object]] = {
+    ("agents", "get"): (BUSY,),
+    ("agents", "exists"): (BUSY,),
+    ("agents", "seen"): ([BUSY],),
+    ("attestations", "page"): (TASK, *OLDEST, 50),
+    ("epochs", "newest"): (),
+    ("epochs", "prune"): (),
+    ("idempotency", "forget"): (),
+    ("ledger", "balances"): (BUSY,),
+    ("ledger", "transactions"): ([f"available:{BUSY}", f"reserved:{BUSY}", f"staked:{BUSY}"], 50, 0),
+    ("negotiations", "due"): (100,),
+    ("negotiations", "get_to_accept"): (TASK,),
+    ("negotiations", "get_to_settle"): (TASK, BUSY),
+    ("negotiations", "list_of_agent"): (BUSY, None, 50),
+    ("receipts", "due"): (100,),
+    ("receipts", "get_case"): (TASK, BUSY),
+    ("receipts", "get_of_negotiation"): (TASK,),
+    ("receipts", "list_all"): (*NEWEST, 50, None, None, None, None),
+    ("receipts", "list_by_agent"): (*NEWEST, 50, BUSY, None, None, None),
+    ("receipts", "list_by_client"): (*NEWEST, 50, None, BUSY, None, None),
+    ("receipts", "list_by_member"): (*NEWEST, 50, None, None, "did:key:z77", None),
+    ("receipts", "list_by_status"): (*NEWEST, 50, None, None, None, "pending"),
+    ("receipts", "unseated"): (*OLDEST, 1000),
+    ("reputation", "get"): (BUSY,),
+    ("reputation", "history"): (TASK, 2**62, 50),
+    ("reputation", "lock"): ([BUSY],),
+}
+
+# How many rows one node of the plan may touch.
+PAGED = {
+    ("attestations", "page"): 100,
+    ("ledger", "transactions"): 100,
+    ("negotiations", "due"): 400,
+    ("negotiations", "list_of_agent"): 100,
+    ("receipts", "due"): 200,
+    ("receipts", "list_all"): 100,
+    ("receipts", "list_by_agent"): 100,
+    ("receipts", "list_by_client"): 100,
+    ("receipts", "list_by_member"): 400,  # an inverted index has no order: all of a member's receipts are sorted
+    ("receipts", "list_by_status"): 100,
+    ("receipts", "unseated"): 100,
+    ("reputation", "history"): 100,
+}
+
+
+@pytest.fixture(scope="module")
+def grown_url(databases: Databases, migrated_template: str) -> Iterator[str]:
+    with databases.fresh(template=migrated_template) as url:
+        asyncio.run(_fill(url))
+        yield url
+
+
+async def _fill(url: str) -> None:
+    async with connected(url) as connection:
+        await fill(connection)
+
+
+@pytest.fixture
+async def grown(grown_url: str) -> AsyncIterator[asyncpg.Connection]:
+    async with connected(grown_url) as connection:
+        yield connection
+
+
+async def test_every_statement_fits_the_schema(database_url: str) -> None:
+    async with connected(database_url) as connection:
+        for table, name in NAMES:
+            await connection.prepare(queries.load(table)[name])
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_every_statement_is_used_by_its_module(path: Path) -> None:
+    module = (STORE / f"{path.stem}.py").read_text()
+
+    unused = [name for name in queries.load(path.stem) if f'"{name}"' not in module]
+
+    assert unused == []
+
+
+def test_no_statement_stands_outside_its_file() -> None:
+    written = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM) [\w*]")
+    allowed = {"migrate.py", "migration_state.py", "migration_files.py"}  # they work where there are no tables yet
+    found = [p.name for p in STORE.glob("*.py") if p.name not in allowed and written.search(p.read_text())]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(("table", "name"), HOT, ids=str)
+async def test_a_statement_does_not_read_a_whole_table(grown: asyncpg.Connection, table: str, name: str) -> None:
+    plan = await settled_plan(grown, queries.load(table)[name], HOT[table, name])
+
+    whole = [line for line in plan if (found := re.search(r"Seq Scan on (\w+)", line)) and found[1] in GROWING]
+
+    assert whole == [], "\n".join(plan)
+
+
+@pytest.mark.parametrize("did", [BUSY, "did:key:z77"], ids=["busy", "quiet"])
+@pytest.mark.parametrize(("table", "name"), PAGED, ids=str)
+async def test_a_page_costs_a_page(grown: asyncpg.Connection, table: str, name: str, did: str) -> None:
+    arguments = [_of(did, argument) for argument in HOT[table, name]]
+
+    plan = await settled_plan(grown, queries.load(table)[name], arguments, options="ANALYZE, TIMING OFF, ")
+
+    assert rows_read(plan) <= PAGED[table, name], "\n".join(plan)
+
+
+async def settled_plan(
+    connection: asyncpg.Connection, sql: str, arguments: Sequence[object], *, options: str = ""
+) -> list[str]:
+    """Plan a statement as the server does once it has been run often enough to have a plan of its own."""
+    bound = f"({', '.join(map(literal, arguments))})" if arguments else ""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"PREPARE hot AS {sql}")
+        for _ in range(7):
+            await connection.execute(f"EXECUTE hot{bound}")
+        return [row[0] for row in await connection.fetch(f"EXPLAIN ({options}COSTS OFF) EXECUTE hot{bound}")]
+    finally:
+        await transaction.rollback()
+        await connection.execute("DEALLOCATE ALL")
+
+
+def _of(did: str, argument: object) -> object:
+    """Put *did* where the busy agent stands."""
+    if isinstance(argument, list):
+        return [_of(did, one) for one in argument]
+    return argument.replace(BUSY, did) if isinstance(argument, str) else argument
+
+
+def literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return "'{" + ",".join(f'"{one}"' for one in value) + "}'"
+    return str(value) if isinstance(value, int) else f"'{value}'"
+
+
+def rows_read(plan: Sequence[str]) -> int:
+    scans = (line for line in plan if "Scan" in line)
+    return max(int(float(found[1])) for line in scans if (found := re.search(r"actual rows=([\d.]+)", line)))

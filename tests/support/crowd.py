@@ -1,0 +1,63 @@
+"""A database that has been in use for a while: enough rows that a plan which reads a whole table shows."""
+
+import asyncpg
+
+ROWS = 20_000
+AGENTS = 500
+BUSY = "did:key:zbusy"  # has a part in half of everything: one agent's history is a big table, too
+
+_CLIENT = f"CASE n % 4 WHEN 0 THEN '{BUSY}' ELSE 'did:key:z' || n % {AGENTS} END"
+_WORKER = f"CASE n % 4 WHEN 2 THEN '{BUSY}' ELSE 'did:key:z' || (n + 1) % {AGENTS} END"
+
+_FILL = f"""
+INSERT INTO agents (did, public_key, ttl, created_at, last_seen_at, expires_at)
+SELECT CASE n WHEN 0 THEN '{BUSY}' ELSE 'did:key:z' || n END, 'key', 3600000, now() - n * interval '1 minute',
+       now() - n * interval '1 minute', now() + interval '1 hour'
+  FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO negotiations (id, intent_id, initiator_did, responder_did, state, created_at, expires_at, settle_by,
+                          reserved_atomic, task_id)
+SELECT md5('negotiation' || n)::uuid, 'intent ' || n, {_CLIENT}, {_WORKER},
+       CASE WHEN n % 50 = 0 THEN 'proposed' WHEN n % 50 = 1 THEN 'accepted' ELSE 'settled' END,
+       now() - n * interval '1 second', now() + (1000 - n % 1010) * interval '1 second',
+       now() + (1000 - n % 1010) * interval '1 second', 1000,
+       CASE WHEN n % 50 > 1 THEN md5('task' || n)::uuid END
+  FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO task_receipts (id, negotiation_id, agent_did, client_did, status, committee, epoch_id, decidable, judged_at,
+                           window_ends_at, created_at)
+SELECT md5('task' || n)::uuid, md5('negotiation' || n)::uuid, {_WORKER}, {_CLIENT},
+       CASE WHEN n % 100 = 0 THEN 'pending' WHEN n % 10 = 0 THEN 'failed' ELSE 'finalized' END,
+       (SELECT jsonb_agg('did:key:z' || (n + seat * 7) % {AGENTS}) FROM generate_series(2, 6) seat),
+       CASE WHEN n % 1000 = 0 THEN NULL ELSE 1 END, n % 400 = 0, CASE WHEN n % 100 > 0 THEN now() END,
+       now() + (500 - n % 1010) * interval '1 second', now() - n * interval '1 second'
+  FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO task_attestations (task_id, by_did, type, created_at)
+SELECT md5('task' || n)::uuid, 'did:key:z' || (n + seat * 7) % {AGENTS}, 'AUDIT_PASS', now() - n * interval '1 second'
+  FROM generate_series(0, {ROWS - 1}) n, generate_series(2, 4) seat;
+
+INSERT INTO ledger_entries (key, from_account, to_account, amount, reason)
+SELECT 'welcome:' || did, 'mint', 'available:' || did, 1000000, 'welcome_grant' FROM agents;
+INSERT INTO ledger_entries (key, from_account, to_account, amount, reason)
+SELECT 'reserve:' || n, 'available:' || {_CLIENT}, 'reserved:' || {_CLIENT}, 1, 'reserve'
+  FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO agent_reputation (agent_id) SELECT id FROM agents;
+INSERT INTO reputation_observations (agent_id, task_id, dimension, observed, before, after, reason)
+SELECT a.id, gen_random_uuid(), 'q', 1, 1, 1, 'seen'
+  FROM generate_series(0, {ROWS - 1}) n JOIN agents a ON a.did = {_WORKER};
+
+INSERT INTO idempotency_keys (actor, method, path, key, body_hash, created_at)
+SELECT 'did:key:z' || n, 'POST', '/api/negotiations', 'key', '', now() - n * interval '5 seconds'
+  FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO committee_epochs (hash, population, members, weights, registered_at, created_at)
+SELECT sha256('hash'), 0, '{{}}', '{{}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(0, 999) n;
+"""  # noqa: S608 - constants of this file
+
+
+async def fill(connection: asyncpg.Connection) -> None:
+    """Fill every table that grows, and let the planner look at them."""
+    await connection.execute(_FILL)
+    await connection.execute("VACUUM ANALYZE")
