@@ -33,7 +33,7 @@ _LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
 def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> None:
     """Send all logs, the libraries' too, to *stream* (stdout)."""
     out = stream or sys.stdout
-    renderer: Any = structlog.dev.ConsoleRenderer(event_key="message") if out.isatty() else _json
+    renderer: Any = _readable if out.isatty() else _json
     shared: list[Any] = [structlog.contextvars.merge_contextvars, _stamp]
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
@@ -78,6 +78,22 @@ def _stamp(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMa
     }
     event.pop("level", None)
     return {**stamped, **event}
+
+
+_STYLES = structlog.dev.ConsoleRenderer.get_default_level_styles()
+_for_people = structlog.dev.ConsoleRenderer(
+    event_key="message",
+    level_styles={name.upper(): style for name, style in _STYLES.items()} | {"WARN": _STYLES["warning"]},
+    pad_event_to=0,
+    pad_level=False,
+)
+
+
+def _readable(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - a processor
+    """Render for a terminal: the time of day, and nothing that is the same on every line."""
+    event.pop("service")
+    event["timestamp"] = event["timestamp"][11:]
+    return _for_people(logger, method, event)
 
 
 def _json(_: object, __: str, event: MutableMapping[str, Any]) -> str:
