@@ -31,7 +31,7 @@ _WITH_BODY: tuple[type[BrokerError], ...] = (InvalidJson, TooLarge, UnsupportedM
 def openapi() -> bytes:
     """The document (OpenAPI 3.1.0), as JSON."""
     kinds = [kind for route in ROUTES for kind in (route.body, route.reply) if kind is not None]
-    schemas, components = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
+    schemas, components = msgspec.json.schema_components([*kinds, Problem], schema_hook=_schema_of, ref_template=_REF)
     names = {id(kind): schema for kind, schema in zip([*kinds, Problem], schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
@@ -73,9 +73,16 @@ def page() -> bytes:
     return _PAGE.format(version=__version__, sections=sections, shapes=shapes).encode()
 
 
+def _schema_of(kind: type) -> dict[str, Any]:
+    """What msgspec does not know: `object`, which stands for any JSON."""
+    if kind is object:
+        return {"description": "any JSON"}
+    raise NotImplementedError(kind)
+
+
 def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{route.tag.replace(' ', '_')}_{route.handler.__name__}",
+        "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path.removeprefix("/api/"))]),
         "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],

@@ -66,6 +66,7 @@ _SIGNS = (*_ACTS, e.InvalidSignature)
 _MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
 _SETTLES = (*_MOVES, e.AgentNotFound, e.SchemaBehind)
 
+# The first path that matches is taken: a fixed one stands before one with a parameter in its place.
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -254,6 +255,15 @@ ROUTES: tuple[Route, ...] = (
         errors=(e.NotFound, e.InvalidRequest),
     ),
     Route(
+        method="POST",
+        path="/api/credits/deposit",
+        handler=money.deposit,
+        reply=wc.DepositReply,
+        body=wc.DepositBody,
+        errors=(e.Forbidden, e.AgentNotFound, e.InvalidDid),
+        admin=True,
+    ),
+    Route(
         method="GET",
         path="/api/credits/{did}",
         handler=money.get,
@@ -267,15 +277,6 @@ ROUTES: tuple[Route, ...] = (
         reply=wc.TransactionsReply,
         query=(_PAGE[0], Query("offset", "rows to skip, at most 10000")),
         errors=(e.NotFound, e.InvalidRequest),
-    ),
-    Route(
-        method="POST",
-        path="/api/credits/deposit",
-        handler=money.deposit,
-        reply=wc.DepositReply,
-        body=wc.DepositBody,
-        errors=(e.Forbidden, e.AgentNotFound, e.InvalidDid),
-        admin=True,
     ),
     Route(
         method="GET",
