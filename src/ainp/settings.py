@@ -4,6 +4,8 @@ Everything an operator can set: environment variables and `.env`, read once, che
 Below the entry points nobody reads the environment; they get the policies that are made here.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,6 +32,7 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
 
+_YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -62,6 +65,13 @@ def _did(value: str) -> str:
         raise ValueError(error.message) from error
 
 
+def _postgres_url(value: str) -> str:
+    if not re.match(r"postgres(ql)?://", value):
+        raise ValueError("expected a URL that starts with postgresql:// or postgres://")
+    return value
+
+
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Did = Annotated[str, AfterValidator(_did)]
@@ -82,7 +92,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AINP_DATA_DIR", "data_dir"),
         description="folder of the embedded PostgreSQL",
     )
-    database_url: str | None = Field(None, description="an existing PostgreSQL; without it an embedded one is started")
+    database_url: PostgresUrl | None = Field(
+        None, description="an existing PostgreSQL; without it an embedded one is started"
+    )
     pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
     jobs_enabled: Boolean = Field(True, description="run the scheduled jobs in this process")
@@ -98,13 +110,15 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(None, description="bearer token of the admin routes; unset refuses them")
     credits_dev_deposit_enabled: Boolean = Field(False, description="let anyone deposit credits; for development")
 
-    initial_credits: int = Field(1_000_000, ge=0, description="atomic units a new agent gets, once")
+    initial_credits: int = Field(1_000_000, ge=0, le=10**15, description="atomic units a new agent gets, once")
     initial_credits_hourly_cap: int = Field(
         10**12, ge=0, le=10**17, description="atomic units all new agents of an hour get at most"
     )
     broker_did: Did | None = Field(None, description="who gets the broker's share; unset: the fees account")
     min_fee_bps: int = Field(1000, ge=0, le=10_000, description="least share of broker and pool together")
-    settle_grace_minutes: float = Field(60, ge=0, description="after it the responder may settle what it delivered")
+    settle_grace_minutes: float = Field(
+        60, ge=0, le=_YEAR_MINUTES, description="after it the responder may settle what it delivered"
+    )
     negotiation_expiration_interval_minutes: int = Field(5, ge=1, le=59, description="how often negotiations expire")
 
     pou_k: int = Field(3, ge=1, description="voices that make the quorum")
@@ -114,15 +128,26 @@ class Settings(BaseSettings):
     pou_finalizer_enabled: Boolean = Field(True, description="finalize with the voice that completes the quorum")
     pou_finalizer_cron: Cron = Field("*/1 * * * *", description="when the finalizer looks for what is left")
     pou_finalizer_batch: int = Field(100, ge=1, le=10_000, description="receipts in one transaction of the finalizer")
-    pou_attest_window_minutes: float = Field(60, gt=0, description="how long a committee has to speak")
+    pou_attest_window_minutes: float = Field(
+        60, gt=0, le=_YEAR_MINUTES, description="how long a committee has to speak"
+    )
     pou_max_extensions: int = Field(2, ge=0, le=100, description="how often silence gets another window")
     pou_committee_policy: DrawPolicy = Field(DrawPolicy.WEIGHTED, description="how seats are given out")
     pou_committee_min_trust: Part = Field(0, description="lower bound of trust a member needs")
     pou_committee_min_stake: int = Field(0, ge=0, description="atomic units a member must have staked")
-    pou_committee_max_idle_hours: float = Field(168, gt=0, description="a member was seen within this time")
-    pou_committee_min_age_minutes: float = Field(0, ge=0, description="a member has been registered for so long")
+    pou_committee_max_idle_hours: float = Field(
+        168, gt=0, le=_YEAR_MINUTES / 60, description="a member was seen within this time"
+    )
+    pou_committee_min_age_minutes: float = Field(
+        0, ge=0, le=_YEAR_MINUTES, description="a member has been registered for so long"
+    )
     pou_min_reputation_price: int = Field(1000, ge=0, description="atomic units below which no reputation moves")
     reputation_alpha: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="weight of a new observation")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
 
     @field_validator("pou_finalizer_cron", mode="before")
     @classmethod
@@ -130,29 +155,31 @@ class Settings(BaseSettings):
         return value.strip() if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _quorum_fits(self) -> Self:
-        if self.pou_k > self.pou_m:
-            raise ValueError(f"POU_K={self.pou_k} is more than POU_M={self.pou_m}: no committee could reach it")
+    def _fits_together(self) -> Self:
+        if problems := [*self._quorum_problems(), *self._mode_problems()]:
+            raise ValueError("; ".join(problems))
         return self
 
-    @model_validator(mode="after")
-    def _mode_is_safe(self) -> Self:
+    def _quorum_problems(self) -> Iterator[str]:
+        if self.pou_k > self.pou_m:
+            yield f"POU_K={self.pou_k} is more than POU_M={self.pou_m}: no committee could reach it"
+
+    def _mode_problems(self) -> Iterator[str]:
         if self.mode == "strict":
-            raise ValueError(
+            yield (
                 f"AUTH_MODE=strict does not exist yet: start on loopback with AUTH_MODE=compat (HOST is {self.host}"
                 f"{', production' if self.production else ''})"
             )
-        if not self.on_loopback and self.ainp_proxy_secret is None:
-            raise ValueError(
+        elif not self.on_loopback and self.ainp_proxy_secret is None:
+            yield (
                 f"AUTH_MODE=compat believes what a request says, so HOST={self.host} needs AINP_PROXY_SECRET and a"
                 " proxy that sends it"
             )
-        return self
 
     @property
     def production(self) -> bool:
         """Whether this is a production deployment."""
-        return "production" in (self.ainp_env, self.node_env)
+        return "production" in [(name or "").strip().lower() for name in (self.ainp_env, self.node_env)]
 
     @property
     def on_loopback(self) -> bool:
@@ -217,7 +244,21 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         problems = [_problem(found["loc"], found["msg"]) for found in error.errors()]
-        raise SettingsError("; ".join(problems)) from error
+        raise SettingsError("; ".join([*problems, *_hidden(error, overrides)])) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f".env is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _hidden(error: ValidationError, overrides: Mapping[str, object]) -> list[str]:
+    """What would be found once the fields that *error* names are right: how the others fit together."""
+    broken = {str(found["loc"][0]) for found in error.errors() if found["loc"]} & set(Settings.model_fields)
+    if not broken:
+        return []
+    try:
+        Settings(**{**overrides, **{name: Settings.model_fields[name].default for name in broken}})
+    except ValidationError as hidden:
+        return [_problem(found["loc"], found["msg"]) for found in hidden.errors() if not found["loc"]]
+    return []
 
 
 def _problem(where: tuple[int | str, ...], message: str) -> str:

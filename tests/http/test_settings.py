@@ -1,0 +1,141 @@
+"""What keeps the broker from starting, and how `.env` is read."""
+
+from pathlib import Path
+
+import pytest
+
+from ainp.settings import SettingsError, load_settings
+from support.api import a_configuration
+
+# As the mission's document writes it.
+MISSION = """\
+# PoU Finalizer Configuration
+POU_FINALIZER_ENABLED=true          # Enable automatic finalization
+POU_K=3                              # Quorum threshold (k-of-m attestations required)
+POU_M=5                              # Committee size (m members)
+POU_FINALIZER_CRON=*/1 * * * *      # Run every minute (adjust for production)
+
+# Usefulness Aggregation (already configured)
+USEFULNESS_AGGREGATOR_ENABLED=true
+USEFULNESS_AGGREGATOR_CRON=0 * * * * # Run hourly
+
+# Credit Distribution (already configured)
+USEFULNESS_REWARD_POOL_ENABLED=false # Enable when ready to distribute credits
+USEFULNESS_REWARD_POOL_HOURLY=1000000000n # 1000 satoshis per hour
+"""
+REFUSED = {
+    "strict": ({"auth_mode": "strict"}, "AUTH_MODE=strict does not exist yet"),
+    "an unknown mode": ({"auth_mode": "open"}, "AUTH_MODE"),
+    "any address": ({"host": "0.0.0.0"}, "HOST is 0.0.0.0"),
+    "any address, compat": ({"host": "0.0.0.0", "auth_mode": "compat"}, "HOST=0.0.0.0 needs AINP_PROXY_SECRET"),
+    "any IPv6 address": ({"host": "::", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
+    "an empty host": ({"host": "", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
+    "a name": ({"host": "localhost.example.com", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
+    "a secret, no mode": ({"host": "10.0.0.1", "ainp_proxy_secret": "s"}, "AUTH_MODE=strict"),
+    "production": ({"ainp_env": "production"}, "production"),
+    "production, older name": ({"node_env": "production"}, "production"),
+    "production, other case": ({"node_env": " Production "}, "production"),
+    "k above m": ({"pou_k": 6, "pou_m": 5}, "POU_K=6 is more than POU_M=5"),
+    "k of nobody": ({"pou_k": 0}, "POU_K: "),
+    "k in words": ({"pou_k": "three"}, "POU_K: "),
+    "a cron of six fields": ({"pou_finalizer_cron": "* * * * * *"}, "POU_FINALIZER_CRON: expected five cron fields"),
+    "a cron out of range": ({"pou_finalizer_cron": "61 * * * *"}, "POU_FINALIZER_CRON: "),
+    "a cron in words": ({"pou_finalizer_cron": "@hourly"}, "POU_FINALIZER_CRON: "),
+    "a boolean in words": ({"pou_finalizer_enabled": "maybe"}, "POU_FINALIZER_ENABLED: expected true or false"),
+    "a boolean that is a number": ({"pou_finalizer_enabled": "2"}, "POU_FINALIZER_ENABLED: expected true or false"),
+    "a broker without a DID": ({"broker_did": "broker"}, "BROKER_DID: Invalid DID format"),
+    "a port": ({"port": 65536}, "PORT: "),
+    "time without end": ({"settle_grace_minutes": "inf"}, "SETTLE_GRACE_MINUTES: "),
+    "a window that no date holds": ({"pou_attest_window_minutes": "1e300"}, "POU_ATTEST_WINDOW_MINUTES: "),
+    "a time that is no number": ({"pou_committee_max_idle_hours": "nan"}, "POU_COMMITTEE_MAX_IDLE_HOURS: "),
+    "more credits than a column holds": ({"initial_credits": 10**19}, "INITIAL_CREDITS: "),
+    "a pass score above one": ({"pou_pass_score": 1.5}, "POU_PASS_SCORE: "),
+    "an unknown quorum mode": ({"pou_quorum_mode": "everybody"}, "POU_QUORUM_MODE: "),
+    "a database that is no PostgreSQL": ({"database_url": "mysql://localhost/x"}, "DATABASE_URL: "),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POU_K", "POU_M", "HOST", "PORT", "AUTH_MODE", "AINP_ENV", "NODE_ENV", "POU_FINALIZER_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(("given", "reason"), REFUSED.values(), ids=REFUSED)
+def test_the_broker_does_not_start(given: dict[str, object], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason.replace("(", r"\(")) as refused:
+        a_configuration(**given)
+
+    assert "\n" not in str(refused.value)
+    assert "errors.pydantic.dev" not in str(refused.value)
+
+
+def test_all_problems_are_said_in_one_line() -> None:
+    with pytest.raises(SettingsError) as refused:
+        a_configuration(pou_k=9, pou_m=5, auth_mode="strict", jobs_enabled="maybe", port=-1, log_level="LOUD")
+
+    said = str(refused.value)
+    assert "\n" not in said
+    for problem in ("POU_K=9", "AUTH_MODE=strict", "JOBS_ENABLED", "PORT", "LOG_LEVEL"):
+        assert problem in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST", "::1", "[::1]"])
+def test_compat_is_the_default_on_loopback(host: str) -> None:
+    assert a_configuration(host=host).mode == "compat"
+
+
+def test_compat_starts_on_any_address_behind_a_proxy_with_a_secret() -> None:
+    assert a_configuration(host="0.0.0.0", auth_mode="compat", ainp_proxy_secret="s").mode == "compat"
+
+
+def test_a_secret_does_not_print() -> None:
+    settings = a_configuration(ainp_proxy_secret="hunter2", admin_token="hunter2")
+
+    assert "hunter2" not in repr(settings) + str(settings)
+
+
+def test_the_missions_env_file_is_read_with_its_comments(tmp_path: Path) -> None:
+    settings = load_settings(_env_file=_written(tmp_path, MISSION))
+
+    assert settings.pou_finalizer_enabled is True
+    assert (settings.pou_k, settings.pou_m) == (3, 5)
+    assert settings.pou_finalizer_cron == "*/1 * * * *"
+
+
+@pytest.mark.parametrize("spelling", ["true", "1", "TRUE", "Yes", "on", " true "])
+def test_true_has_several_spellings(spelling: str) -> None:
+    assert a_configuration(credits_dev_deposit_enabled=spelling).credits_dev_deposit_enabled is True
+
+
+@pytest.mark.parametrize("spelling", ["false", "0", "FALSE", "no", "Off"])
+def test_false_has_several_spellings(spelling: str) -> None:
+    assert a_configuration(pou_finalizer_enabled=spelling).pou_finalizer_enabled is False
+
+
+def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
+    settings = load_settings(_env_file=_written(tmp_path, "AINP_PROXY_SECRET=\nBROKER_DID=\nPOU_K=\n"))
+
+    assert settings.ainp_proxy_secret is None
+    assert settings.broker_did is None
+    assert settings.pou_k == 3
+
+
+def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POU_K", "2")
+
+    assert load_settings(_env_file=_written(tmp_path, "POU_K=4\n")).pou_k == 2
+
+
+def test_a_file_that_is_not_utf_8_is_said_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"BROKER_DID=\xff\n")
+
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8"):
+        load_settings(_env_file=file)
+
+
+def _written(folder: Path, text: str) -> Path:
+    file = folder / ".env"
+    file.write_text(text)
+    return file
