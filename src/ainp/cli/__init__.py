@@ -3,7 +3,7 @@
 import typer
 
 from ainp import __version__
-from ainp.cli import keys, migrate, serve
+from ainp.cli import fsck, keys, migrate, serve
 
 app = typer.Typer(
     name="ainp",
@@ -13,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("fsck")(fsck.fsck)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
 

@@ -1,8 +1,7 @@
 """`ainp migrate`: the schema up, down, and where it stands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import asyncpg
@@ -11,15 +10,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ainp.settings import Settings, load_settings
+from ainp.cli.connection import database_url, in_one_line
+from ainp.settings import load_settings
 from ainp.store import migrate
-from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
-from ainp.store.migrate import MigrationError, State, Status
+from ainp.store.migrate import State, Status
 
 app = typer.Typer(help="Bring the database schema up or down, or see where it stands.", no_args_is_help=True)
 
 _COLOURS = {State.APPLIED: "green", State.PENDING: "yellow", State.UNRECORDED: "yellow", State.UNKNOWN: "dim"}
-_CANNOT = 2  # as a wrong command line; 1 is `status` saying that something is to be done
 T = TypeVar("T")
 
 
@@ -82,12 +80,8 @@ def _table(standing: list[Status]) -> Table:
 
 def _connected(action: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     """Do *action* on the configured database, and turn what went wrong into one line."""
-    try:
-        with _database_url(load_settings()) as url:
-            return asyncio.run(_on(url, action))
-    except (MigrationError, EmbeddedPostgresError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        typer.echo(f"ainp migrate: {error}", err=True)
-        raise typer.Exit(_CANNOT) from error
+    with in_one_line("migrate"), database_url(load_settings()) as url:
+        return asyncio.run(_on(url, action))
 
 
 async def _on(url: str, action: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
@@ -96,20 +90,3 @@ async def _on(url: str, action: Callable[[asyncpg.Connection], Awaitable[T]]) ->
         return await action(connection)
     finally:
         await connection.close()
-
-
-@contextmanager
-def _database_url(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    server = EmbeddedPostgres(settings.data_dir)
-    try:
-        server.start()
-    except DataDirInUse:  # the broker is running: its database will do
-        yield server.dsn
-        return
-    try:
-        yield server.dsn
-    finally:
-        server.stop()

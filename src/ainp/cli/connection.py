@@ -1,0 +1,51 @@
+"""How commands reach the database: the one of DATABASE_URL, the running broker's, or one started for as long."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import typer
+
+from ainp.core.errors import BrokerError
+from ainp.settings import Settings, SettingsError
+from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
+from ainp.store.migrate import MigrationError
+
+CANNOT = 2  # as a wrong command line; 1 is an answer: something is to be done, something is wrong
+_REFUSALS = (
+    SettingsError,
+    MigrationError,
+    EmbeddedPostgresError,
+    BrokerError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Where the configured database is; an embedded one is stopped afterwards unless a broker runs it."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(settings.data_dir)
+    try:
+        server.start()
+    except DataDirInUse:  # the broker is running: its database will do
+        yield server.dsn
+        return
+    try:
+        yield server.dsn
+    finally:
+        server.stop()
+
+
+@contextmanager
+def in_one_line(command: str) -> Iterator[None]:
+    """Turn what went wrong into one line, and exit as one who can't."""
+    try:
+        yield
+    except _REFUSALS as error:
+        typer.echo(f"ainp {command}: {error}", err=True)
+        raise typer.Exit(CANNOT) from error

@@ -1,0 +1,288 @@
+-- name: begin
+-- What is looked at takes as long as it takes, whatever the role's limits are.
+SELECT set_config(name, '0', true) FROM pg_settings
+ WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+
+-- Each of the following gives a row for every fact that is wrong: what was to be proven, of what, what was found, and
+-- what follows from everything else.
+
+-- name: ledger_sum
+-- Credits only move: all accounts together hold nothing.
+SELECT 'ledger-sum' AS proof, 'all accounts together' AS subject, total::text AS found, '0' AS expected
+  FROM (SELECT (SELECT coalesce(sum(balance), 0) FROM accounts)
+             + (SELECT coalesce(sum(amount), 0) FROM ledger_pending) AS total) t
+ WHERE total <> 0
+
+-- name: accounts
+-- What an account holds, with what is pending, is what its entries add up to; only the mint may owe.
+WITH side AS (
+  SELECT to_account AS account, amount AS balance,
+         CASE WHEN reason IN ('welcome_grant', 'deposit', 'reserve', 'release', 'stake', 'unstake') THEN 0 ELSE amount
+          END AS earned,
+         0::bigint AS spent
+    FROM ledger_entries
+  UNION ALL
+  SELECT from_account, -amount, 0,
+         CASE WHEN reason IN ('reserve', 'release', 'stake', 'unstake') THEN 0 ELSE amount END
+    FROM ledger_entries
+), booked AS (
+  SELECT account, sum(balance) AS balance, sum(earned) AS earned, sum(spent) AS spent FROM side GROUP BY account
+), held AS (
+  SELECT account, sum(balance) AS balance, sum(earned) AS earned, sum(spent) AS spent
+    FROM (SELECT account, balance, earned, spent FROM accounts
+          UNION ALL
+          SELECT account, amount, earned, spent FROM ledger_pending) part
+   GROUP BY account
+), compared AS (
+  SELECT account,
+         coalesce(h.balance, 0) AS balance, coalesce(h.earned, 0) AS earned, coalesce(h.spent, 0) AS spent,
+         coalesce(b.balance, 0) AS booked, coalesce(b.earned, 0) AS booked_earned, coalesce(b.spent, 0) AS booked_spent
+    FROM held h FULL JOIN booked b USING (account)
+)
+SELECT fact.proof, c.account AS subject, fact.found::text AS found, fact.expected
+  FROM compared c
+ CROSS JOIN LATERAL (VALUES
+         ('account-balance', balance, booked || ' by its entries', balance <> booked),
+         ('account-earned', earned, booked_earned || ' by its entries', earned <> booked_earned),
+         ('account-spent', spent, booked_spent || ' by its entries', spent <> booked_spent),
+         ('account-negative', balance, '0 or more', balance < 0 AND account <> 'mint')
+       ) AS fact (proof, found, expected, wrong)
+ WHERE fact.wrong
+
+-- name: pending_accounts
+-- Only a hot account's pending movements are counted and rolled up.
+SELECT 'pending-account' AS proof, p.account AS subject,
+       sum(p.amount) || ' pending, the account is ' || CASE WHEN a.account IS NULL THEN 'missing' ELSE 'not hot' END
+         AS found,
+       'a hot account' AS expected
+  FROM ledger_pending p
+  LEFT JOIN accounts a ON a.account = p.account
+ WHERE a.hot IS NOT TRUE
+ GROUP BY p.account, a.account
+
+-- name: reserved_accounts
+-- What an agent has reserved is what it promised in negotiations that are accepted and not ended.
+SELECT 'reserved-account' AS proof, account AS subject, coalesce(h.balance, 0)::text AS found,
+       coalesce(p.promised, 0) || ' by its accepted negotiations' AS expected
+  FROM (SELECT account, sum(balance) AS balance
+          FROM (SELECT account, balance FROM accounts UNION ALL SELECT account, amount FROM ledger_pending) part
+         WHERE account LIKE 'reserved:%'
+         GROUP BY account) h
+  FULL JOIN (SELECT 'reserved:' || initiator_did AS account, sum(reserved_atomic) AS promised
+               FROM negotiations WHERE state = 'accepted' GROUP BY initiator_did) p USING (account)
+ WHERE coalesce(h.balance, 0) <> coalesce(p.promised, 0)
+
+-- name: entry_accounts
+-- Reservations, releases and settlements move the initiator's credits, of a negotiation that exists.
+SELECT 'entry-accounts' AS proof, 'ledger entry ' || e.key AS subject,
+       'from ' || e.from_account || ' to ' || e.to_account AS found,
+       CASE WHEN n.id IS NULL THEN 'a negotiation ' || coalesce(e.reference, '')
+            WHEN e.reason = 'reserve' THEN 'from available to reserved of ' || n.initiator_did
+            WHEN e.reason = 'release' THEN 'from reserved to available of ' || n.initiator_did
+            ELSE 'from reserved of ' || n.initiator_did
+        END AS expected
+  FROM ledger_entries e
+  LEFT JOIN negotiations n ON n.id::text = e.reference
+ WHERE e.reason IN ('reserve', 'release', 'settlement')
+   AND CASE WHEN n.id IS NULL THEN true
+            WHEN e.reason = 'reserve' THEN (e.from_account, e.to_account)
+                                        <> ('available:' || n.initiator_did, 'reserved:' || n.initiator_did)
+            WHEN e.reason = 'release' THEN (e.from_account, e.to_account)
+                                        <> ('reserved:' || n.initiator_did, 'available:' || n.initiator_did)
+            ELSE e.from_account <> 'reserved:' || n.initiator_did
+        END
+
+-- name: movements
+-- Each negotiation's price was reserved; what ended without a settlement was given back, what was settled was paid.
+WITH booked AS (
+  SELECT reference,
+         coalesce(sum(amount) FILTER (WHERE reason = 'reserve'), 0) AS reserved,
+         coalesce(sum(amount) FILTER (WHERE reason = 'release'), 0) AS released,
+         coalesce(sum(amount) FILTER (WHERE reason = 'settlement'), 0) AS paid
+    FROM ledger_entries
+   WHERE reason IN ('reserve', 'release', 'settlement')
+   GROUP BY reference
+)
+SELECT fact.proof, 'negotiation ' || n.id AS subject, fact.found || ' by its entries' AS found,
+       fact.expected || ' as it is ' || n.state AS expected
+  FROM negotiations n
+  LEFT JOIN booked b ON b.reference = n.id::text
+ CROSS JOIN LATERAL (VALUES
+         ('reservation', coalesce(b.reserved, 0), n.reserved_atomic),
+         ('release', coalesce(b.released, 0),
+          CASE WHEN n.state IN ('rejected', 'cancelled', 'expired') THEN n.reserved_atomic ELSE 0 END),
+         ('settlement', coalesce(b.paid, 0), CASE WHEN n.state = 'settled' THEN n.reserved_atomic ELSE 0 END)
+       ) AS fact (proof, found, expected)
+ WHERE fact.found <> fact.expected
+
+-- name: receipts_of_negotiations
+-- Exactly one receipt of each settled negotiation, the one it names; none of others, and none of nothing.
+SELECT 'receipt-per-settlement' AS proof,
+       coalesce('negotiation ' || n.id, 'receipts of negotiation ' || r.negotiation_id, 'receipts') AS subject,
+       CASE WHEN r.number IS NULL THEN 'no receipt' ELSE r.number || ', from ' || r.first || ' on' END AS found,
+       CASE WHEN n.state = 'settled' THEN 'one receipt, ' || n.task_id
+            WHEN n.id IS NULL THEN 'none without a negotiation'
+            ELSE 'none as it is ' || n.state
+        END AS expected
+  FROM negotiations n
+  FULL JOIN (SELECT negotiation_id, count(*) AS number, min(id::text) AS first
+               FROM task_receipts GROUP BY negotiation_id) r ON r.negotiation_id = n.id
+ WHERE CASE WHEN n.state = 'settled' THEN (r.number, r.first) IS DISTINCT FROM (1, n.task_id::text)
+            ELSE r.number IS NOT NULL
+        END
+
+-- name: distributions
+-- A settlement's entries are the parts that its receipt names, to those it names. The validator's share goes to the
+-- receipt's reward account where the receipt says `reward`.
+SELECT 'distribution' AS proof, 'receipt ' || r.id || ' ' || part.name AS subject,
+       coalesce(e.amount, 0) || ' by its entries' AS found,
+       coalesce(r.distribution ->> part.name, '0') || ' by the receipt' AS expected
+  FROM task_receipts r
+ CROSS JOIN LATERAL (VALUES
+         ('agent', 'agent', 'available:' || r.agent_did, NULL), ('pool', 'pool', 'pool', NULL),
+         ('broker', 'broker', 'fees', 'available:%'), ('validator', 'validator', NULL, 'available:%'),
+         ('reward', 'validator', 'reward:' || r.id, NULL)
+       ) AS part (name, key, account, or_like)
+  LEFT JOIN ledger_entries e
+    ON e.key = 'settle:' || r.negotiation_id || ':' || part.key
+   AND (e.to_account = part.account OR e.to_account LIKE part.or_like)
+ WHERE r.negotiation_id IS NOT NULL
+   AND coalesce(e.amount, 0)::text <> coalesce(r.distribution ->> part.name, '0')
+
+-- name: reward_accounts
+-- A receipt's reward waits until it is judged, and then all of it is gone.
+SELECT 'reward-account' AS proof, account AS subject, coalesce(h.balance, 0)::text AS found,
+       coalesce(r.owed, '0') || CASE WHEN r.judged THEN ' as it is judged'
+                                     WHEN r.judged IS NULL THEN ' without a receipt'
+                                     ELSE ' until it is judged' END AS expected
+  FROM (SELECT account, sum(balance) AS balance
+          FROM (SELECT account, balance FROM accounts UNION ALL SELECT account, amount FROM ledger_pending) part
+         WHERE account LIKE 'reward:%'
+         GROUP BY account) h
+  FULL JOIN (SELECT 'reward:' || id AS account, judged_at IS NOT NULL AS judged,
+                    CASE WHEN judged_at IS NULL THEN coalesce(distribution ->> 'reward', '0') ELSE '0' END AS owed
+               FROM task_receipts) r USING (account)
+ WHERE coalesce(h.balance, 0)::text <> coalesce(r.owed, '0')
+
+-- name: reputations
+-- A value is what its newest observation left, and every observation is counted.
+WITH newest AS (
+  SELECT DISTINCT ON (agent_id, dimension) agent_id, dimension, after
+    FROM reputation_observations ORDER BY agent_id, dimension, id DESC
+), observed AS (
+  SELECT agent_id, dimension, newest.after, counted.number
+    FROM newest
+    JOIN (SELECT agent_id, dimension, count(*) AS number
+            FROM reputation_observations GROUP BY agent_id, dimension) counted USING (agent_id, dimension)
+), kept AS (
+  SELECT p.agent_id, d.dimension, (d.value * 1000000)::bigint AS value, d.number
+    FROM agent_reputation p
+   CROSS JOIN LATERAL (VALUES
+           ('q', p.q, p.observations[1]), ('t', p.t, p.observations[2]), ('r', p.r, p.observations[3]),
+           ('s', p.s, p.observations[4]), ('v', p.v, p.observations[5]), ('i', p.i, p.observations[6]),
+           ('e', p.e, p.observations[7]), ('final_t', p.final_t, p.observations[8])
+         ) AS d (dimension, value, number)
+)
+SELECT fact.proof, 'agent ' || coalesce(a.did, agent_id::text) || ' ' || dimension AS subject,
+       coalesce(fact.found::text, 'no reputation') AS found, fact.expected || ' by its observations' AS expected
+  FROM kept FULL JOIN observed USING (agent_id, dimension)
+  LEFT JOIN agents a ON a.id = agent_id
+ CROSS JOIN LATERAL (VALUES
+         ('reputation-value', kept.value, coalesce(observed.after, 500000)),
+         ('reputation-count', kept.number, coalesce(observed.number, 0))
+       ) AS fact (proof, found, expected)
+ WHERE fact.found IS DISTINCT FROM fact.expected
+
+-- name: reputation_clients
+-- The number of an agent's clients is the number of those that are known.
+SELECT 'reputation-clients' AS proof, 'agent ' || coalesce(a.did, agent_id::text) AS subject,
+       coalesce(p.clients::text, 'no reputation') AS found, coalesce(c.number, 0) || ' known clients' AS expected
+  FROM agent_reputation p
+  FULL JOIN (SELECT agent_id, count(*) AS number FROM reputation_clients GROUP BY agent_id) c USING (agent_id)
+  LEFT JOIN agents a ON a.id = agent_id
+ WHERE p.clients IS DISTINCT FROM coalesce(c.number, 0)
+
+-- name: known_clients
+-- Who is known as a client had a receipt of that agent finalized and judged that counts, and whoever had is known.
+SELECT 'reputation-client' AS proof, 'agent ' || coalesce(a.did, agent_id::text) AS subject,
+       CASE WHEN c.known THEN client_did ELSE 'not ' || client_did END AS found,
+       CASE WHEN r.had THEN client_did ELSE 'a judged receipt of it' END AS expected
+  FROM (SELECT agent_id, client_did, true AS known FROM reputation_clients) c
+  FULL JOIN (SELECT DISTINCT w.id AS agent_id, t.client_did, true AS had
+               FROM task_receipts t JOIN agents w ON w.did = t.agent_did
+              WHERE t.status = 'finalized' AND t.judged_at IS NOT NULL AND t.counts AND t.client_did IS NOT NULL) r
+       USING (agent_id, client_did)
+  LEFT JOIN agents a ON a.id = agent_id
+ WHERE c.known IS NULL OR r.had IS NULL
+
+-- name: auditor_records
+-- How often a member agreed, disagreed or was silent follows from the judged receipts that it was drawn for.
+WITH drawn AS (
+  SELECT seat.did, r.status, r.failure, a.type
+    FROM task_receipts r
+   CROSS JOIN LATERAL jsonb_array_elements_text(
+           CASE WHEN jsonb_typeof(r.committee) = 'array' THEN r.committee ELSE '[]' END) AS seat (did)
+    LEFT JOIN task_attestations a
+      ON a.task_id = r.id AND a.by_did = seat.did AND a.type IN ('AUDIT_PASS', 'AUDIT_FAIL')
+   WHERE r.judged_at IS NOT NULL
+), due AS (
+  SELECT did,
+         count(*) FILTER (WHERE held AND (type = 'AUDIT_PASS') = (status = 'finalized')) AS agreed,
+         count(*) FILTER (WHERE held AND (type = 'AUDIT_PASS') <> (status = 'finalized')) AS disagreed,
+         count(*) FILTER (WHERE type IS NULL) AS silent
+    FROM (SELECT *, type IS NOT NULL AND failure IS DISTINCT FROM 'no_verdict' AS held FROM drawn) d
+   GROUP BY did
+)
+SELECT 'auditor-record' AS proof, 'agent ' || did AS subject,
+       format('%s agreed, %s disagreed, %s silent',
+              coalesce(k.agreed, 0), coalesce(k.disagreed, 0), coalesce(k.silent, 0)) AS found,
+       format('%s agreed, %s disagreed, %s silent',
+              coalesce(due.agreed, 0), coalesce(due.disagreed, 0), coalesce(due.silent, 0)) AS expected
+  FROM auditor_records k FULL JOIN due USING (did)
+ WHERE (coalesce(k.agreed, 0), coalesce(k.disagreed, 0), coalesce(k.silent, 0))
+    <> (coalesce(due.agreed, 0), coalesce(due.disagreed, 0), coalesce(due.silent, 0))
+
+-- The following stream what is proven row by row.
+
+-- name: count_negotiations
+SELECT count(*) FROM negotiations
+
+-- name: negotiations
+SELECT * FROM negotiations ORDER BY id
+
+-- name: count_epochs
+SELECT count(*) FROM committee_epochs
+
+-- name: epochs
+SELECT id, created_at, population, hash, members, weights, registered_at FROM committee_epochs ORDER BY id
+
+-- name: count_receipts
+SELECT count(*) FROM task_receipts
+
+-- name: receipts
+-- A receipt with its negotiation, what was said about it, and what its reward account paid. Their ids follow time, so
+-- the same few epochs serve a page.
+SELECT r.*, n.id AS origin_id, n.intent_id AS origin_intent_id, n.initiator_did, n.responder_did, n.reserved_atomic,
+       n.delivery ->> 'outputs_ref' AS delivered_ref, n.seed AS origin_seed,
+       n.rounds -> -1 ->> 'terms_hash' AS terms_hash, n.rounds -> -1 ->> 'proposer_did' AS proposer_did,
+       n.rounds -> -1 ->> 'signature' AS terms_signature, n.rounds -> -1 ->> 'countersignature' AS terms_countersignature,
+       n.accepted_at, n.delivered_at, n.closed_at,
+       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
+                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
+                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said,
+       coalesce((SELECT json_agg(json_build_object('key', e.key, 'target', e.to_account, 'amount', e.amount,
+                                                   'reason', e.reason))
+                   FROM ledger_entries e
+                  WHERE e.from_account = 'reward:' || r.id
+                    AND e.from_account NOT IN ('mint', 'fees', 'pool')), '[]') AS paid  -- as its index says
+  FROM task_receipts r
+  LEFT JOIN negotiations n ON n.id = r.negotiation_id
+ ORDER BY r.id
+
+-- name: count_attestations
+SELECT count(*) FROM task_attestations
+
+-- name: attestations
+SELECT id, task_id, by_did, type, (score * 1000000)::int AS score, (confidence * 1000000)::int AS confidence,
+       evidence_ref, signature, statement, statement_hash
+  FROM task_attestations
