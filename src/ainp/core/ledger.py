@@ -66,9 +66,14 @@ class Entry:
     reference: str | None = None
 
 
+def welcome_key(did: AgentDid) -> str:
+    """The key under which a DID's welcome grant is booked, once ever."""
+    return f"welcome:{did}"
+
+
 def welcome_grant(did: AgentDid, amount: int) -> tuple[Entry, ...]:
     """What a DID gets once, ever."""
-    return _entries(Entry(f"welcome:{did}", MINT, available(did), Credits(amount), Reason.WELCOME_GRANT, str(did)))
+    return _entries(Entry(welcome_key(did), MINT, available(did), Credits(amount), Reason.WELCOME_GRANT, str(did)))
 
 
 def deposit(did: AgentDid, amount: int, *, key: str) -> tuple[Entry, ...]:

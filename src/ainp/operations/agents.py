@@ -46,16 +46,20 @@ async def register(
 ) -> Registration:
     """Register *did* or renew it, with exactly these capabilities; the first time, ever, it gets its welcome grant."""
     check_capabilities(capabilities)
-    id_, expires_at = await agents.register(
-        db,
-        did,
-        public_key=_public_key(did),
-        ttl_ms=clamp_ttl(ttl_ms) // timedelta(milliseconds=1),
-        capabilities=capabilities,
-        grant=ledger.welcome_grant(did, policy.amount),
-        grant_cap=policy.hourly_cap,
-    )
-    return Registration(id_, did, expires_at, await accounts.balance(db, did))
+    grant = ledger.welcome_grant(did, policy.amount)
+    async with db.transaction() as tx:
+        written = await agents.register(
+            tx,
+            did,
+            public_key=_public_key(did),
+            ttl_ms=clamp_ttl(ttl_ms) // timedelta(milliseconds=1),
+            capabilities=capabilities,
+            grant_key=ledger.welcome_key(did),
+        )
+        if grant and not written.granted:
+            await agents.grant(tx, grant, cap=policy.hourly_cap)
+        held = await accounts.balance(tx, did)
+    return Registration(written.id, did, written.expires_at, held)
 
 
 async def get(db: Session, did: AgentDid) -> RegisteredAgent:

@@ -26,6 +26,7 @@ from ainp.core.negotiation import (
 )
 from ainp.core.terms import MAX_PROPOSAL_BYTES, Proposal
 from ainp.operations.retry import until_fresh
+from ainp.store import ledger as accounts
 from ainp.store import negotiations
 from ainp.store.db import Session
 
@@ -133,14 +134,16 @@ async def expire_due(db: Session) -> Expiry:
     """End a batch of negotiations whose time is over; reservations go back, both parties are told."""
     async with db.transaction() as tx:
         due, now = await negotiations.due(tx, limit=EXPIRY_BATCH)
-        released = 0
+        released: list[ledger.Entry] = []
         for negotiation in due:
             assert now is not None
             expired = negotiation.expire(now=now)
-            entries = ledger.release(expired.initiator, expired.reserved, expired.id)
-            await _save(tx, expired, entries, by=None, now=now)
-            released += bool(entries)
-    return Expiry(len(due), released)
+            await _save(tx, expired, (), by=None, now=now)
+            released += ledger.release(expired.initiator, expired.reserved, expired.id)
+        # At once, as accounts are taken in order within a statement: one by one would wait for a settlement crosswise.
+        if released:
+            await accounts.post(tx, released)
+    return Expiry(len(due), len(released))
 
 
 async def _move(

@@ -31,17 +31,19 @@ class RegisteredAgent:
     usefulness_updated_at: datetime | None
 
 
-async def register(  # noqa: PLR0913 - the statement's parameters
-    db: Session,
-    did: AgentDid,
-    *,
-    public_key: str,
-    ttl_ms: int,
-    capabilities: Sequence[Capability],
-    grant: Sequence[Entry],
-    grant_cap: int,
-) -> tuple[UUID, datetime]:
-    """Upsert an agent with exactly these capabilities; its id, and until when it is registered."""
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registration as it was written; *granted* if the welcome grant had been booked before."""
+
+    id: UUID
+    expires_at: datetime
+    granted: bool
+
+
+async def register(
+    db: Session, did: AgentDid, *, public_key: str, ttl_ms: int, capabilities: Sequence[Capability], grant_key: str
+) -> Registered:
+    """Upsert an agent with exactly these capabilities."""
     row = await db.fetchrow(
         _SQL["register"],
         did,
@@ -51,11 +53,15 @@ async def register(  # noqa: PLR0913 - the statement's parameters
         [msgspec.json.encode(c.tags).decode() for c in capabilities],
         [c.version for c in capabilities],
         [c.evidence for c in capabilities],
-        *entry_columns(grant),
-        grant_cap,
+        grant_key,
     )
     assert row is not None
-    return row["id"], row["expires_at"]
+    return Registered(row["id"], row["expires_at"], row["granted"])
+
+
+async def grant(db: Session, entries: Sequence[Entry], *, cap: int) -> None:
+    """Book a welcome grant unless it was booked before or the hour's *cap* is reached, after `register`."""
+    await db.execute(_SQL["grant"], *entry_columns(entries), cap)
 
 
 async def get(db: Session, did: AgentDid) -> RegisteredAgent | None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import msgspec
 
-from ainp.core.errors import DatabaseUnavailable, SchemaBehind
+from ainp.core.errors import DatabaseUnavailable, SchemaBehind, Unavailable
 
 Row = Any  # asyncpg.Record: columns by name
 _T = TypeVar("_T")
@@ -35,8 +35,11 @@ _GONE = (
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 
 
-class Stale(Exception):
+class Stale(Unavailable):
     """What was read is not what is stored any more: read again, decide again."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else wrote this at the same time; try again", retry_after_s=1)
 
 
 class Session(Protocol):
@@ -173,6 +176,8 @@ async def translated(call: Awaitable[_T]) -> _T:
     """Await *call*; a server that is gone and a schema that is behind become refusals a client understands."""
     try:
         return await call
+    except asyncpg.TransactionRollbackError as error:
+        raise Stale from error  # a deadlock that PostgreSQL broke
     except _NOT_MIGRATED as error:
         raise SchemaBehind(f"migrations are missing: {error}") from error
     except _GONE as error:

@@ -1,6 +1,5 @@
 -- name: register
--- Upsert an agent with exactly these capabilities, and grant it its welcome credits once, ever, while the hour's cap
--- lasts. $8 to $13 is the grant as ledger entries (none or one), $14 the cap in atomic units an hour.
+-- Upsert an agent with exactly these capabilities; says whether the welcome grant of key $8 was booked.
 WITH agent AS (
   INSERT INTO agents (did, public_key, ttl, expires_at)
   VALUES ($1, $2, $3, now() + $3::bigint * interval '1 millisecond')
@@ -16,22 +15,26 @@ WITH agent AS (
     FROM agent, unnest($4::text[], $5::text[], $6::text[], $7::text[]) AS said (description, tags, version, evidence)
   ON CONFLICT (agent_id, description) DO UPDATE
      SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
-), budget AS (
+)
+SELECT id, expires_at, EXISTS (SELECT FROM ledger_entries WHERE key = $8) AS granted FROM agent
+
+-- name: grant
+-- Grant welcome credits once, ever, while the hour's cap lasts. $1 to $6 is the grant as ledger entries (none or one),
+-- $7 the cap in atomic units an hour. Runs after `register` in its transaction, which holds the agent's row: of two
+-- registrations of one DID the second sees the first one's grant here, and takes nothing from the hour's budget.
+WITH budget AS (
   INSERT INTO welcome_grants (hour, granted)
   SELECT date_trunc('hour', now()), sum(said.amount)
-    FROM unnest($8::text[], $11::bigint[]) AS said (key, amount)
+    FROM unnest($1::text[], $4::bigint[]) AS said (key, amount)
    WHERE NOT EXISTS (SELECT FROM ledger_entries e WHERE e.key = said.key)
-  HAVING sum(said.amount) <= $14::bigint
+  HAVING sum(said.amount) <= $7::bigint
   ON CONFLICT (hour) DO UPDATE SET granted = welcome_grants.granted + excluded.granted
-   WHERE welcome_grants.granted + excluded.granted <= $14::bigint
+   WHERE welcome_grants.granted + excluded.granted <= $7::bigint
   RETURNING hour
-), granted AS (
-  INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-  SELECT said.*
-    FROM budget, unnest($8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[]) AS said
-  ON CONFLICT (key) DO NOTHING
 )
-SELECT id, expires_at FROM agent
+INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
+SELECT said.*
+  FROM budget, unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]) AS said
 
 -- name: get
 -- An agent that has not expired, with what it can do.
@@ -48,6 +51,9 @@ SELECT a.id, a.did, a.public_key, a.created_at, a.expires_at, a.usefulness_score
 SELECT EXISTS (SELECT FROM agents WHERE did = $1)
 
 -- name: seen
--- Note that these DIDs are alive; rows written within the last minute are left alone.
+-- Note that these DIDs are alive; rows written within the last minute are left alone, and so are rows that somebody
+-- else is writing: two nodes that saw the same agents never wait for each other.
 UPDATE agents SET last_seen_at = now()
- WHERE did = ANY ($1::text[]) AND last_seen_at < now() - interval '1 minute'
+ WHERE id IN (SELECT id FROM agents
+               WHERE did = ANY ($1::text[]) AND last_seen_at < now() - interval '1 minute'
+                 FOR NO KEY UPDATE SKIP LOCKED)

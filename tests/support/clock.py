@@ -1,0 +1,33 @@
+"""Time passes in a database by moving what is stored back: `now()` stays the server's."""
+
+from datetime import timedelta
+
+from ainp.store.db import Session
+
+_TIMES = {
+    "agents": ("created_at", "last_seen_at", "expires_at"),
+    "negotiations": ("created_at", "updated_at", "expires_at", "accepted_at", "settle_by", "delivered_at", "closed_at"),
+    "task_receipts": ("created_at", "updated_at", "window_ends_at", "finalized_at", "judged_at"),
+    "committee_epochs": ("created_at",),
+    "agent_reputation": ("updated_at",),
+    "welcome_grants": ("hour",),
+    "idempotency_keys": ("created_at",),
+    "job_runs": ("tick", "started_at", "finished_at"),
+}
+
+
+async def let_pass(db: Session, time: timedelta) -> None:
+    """Make everything that is stored older by *time*; statements that never change keep their times."""
+    for table, columns in _TIMES.items():
+        moved = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
+        await db.execute(f"UPDATE {table} SET {moved}", time)  # noqa: S608 - the names above
+    await db.execute(
+        "UPDATE agent_reputation SET observed_at = ARRAY(SELECT at - $1::interval FROM unnest(observed_at)"
+        " WITH ORDINALITY AS seen (at, place) ORDER BY place)",
+        time,
+    )
+
+
+async def close_window(db: Session, task_id: str) -> None:
+    """End the time in which a receipt's committee is heard."""
+    await db.execute("UPDATE task_receipts SET window_ends_at = now() WHERE id = $1", task_id)
