@@ -1,5 +1,7 @@
 """The `ainp` command."""
 
+from typing import Annotated
+
 import typer
 
 from ainp import __version__
@@ -22,3 +24,18 @@ app.add_typer(keys.app, name="keys")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass

@@ -16,15 +16,23 @@ app = typer.Typer(help="Make identities for agents.", no_args_is_help=True)
 def new(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make a new Ed25519 key and the did:key that it is; nothing is stored, keep the private key yourself."""
-    key = SigningKey.generate()
-    made = {
-        "did": did_of_key(bytes(key.verify_key)),
-        "public_key": key.verify_key.encode().hex(),
-        "private_key": base64.b64encode(bytes(key)).decode(),
-    }
+    """
+    Make a new Ed25519 key and the did:key that it is.
+
+    Nothing is stored: keep the private key (the 32 bytes in base64) where only the agent can read it.
+    """
+    made = written(SigningKey.generate())
     if as_json:
         typer.echo(json.dumps(made))
         return
     for name, value in made.items():
         typer.echo(f"{name:<12} {value}")
+
+
+def written(key: SigningKey) -> dict[str, str]:
+    """Write a key down: its DID, the public key in hex, the 32 secret bytes in base64."""
+    return {
+        "did": did_of_key(bytes(key.verify_key)),
+        "public_key": bytes(key.verify_key).hex(),
+        "private_key": base64.b64encode(bytes(key)).decode(),
+    }

@@ -1,11 +1,13 @@
 """`ainp serve`: one process of the broker, with its own PostgreSQL unless it is given one."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import asyncpg
 import typer
@@ -78,12 +80,21 @@ async def _serve(
                 await _migrate(url)
             await database.open()
         except (BrokerError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-            which = "the embedded PostgreSQL" if server is not None else "the PostgreSQL of DATABASE_URL"
+            which = "the embedded PostgreSQL" if server is not None else f"DATABASE_URL ({_place_of(url)})"
             raise _NoDatabase(f"{which} can't be used: {_reason(error)}") from error
         try:
             await _run(make_broker(settings, database), listener)
         finally:
             await database.close()
+
+
+def _place_of(url: str) -> str:
+    """What may be shown of a URL: no user, no password, no parameters."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "not a URL"
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 def _reason(error: Exception) -> str:
@@ -153,7 +164,7 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise SettingsError(f"can't listen on {settings.host} port {settings.port}: {reason}") from error
 
 

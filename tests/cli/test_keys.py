@@ -1,0 +1,59 @@
+"""`ainp keys`: what it prints is an identity that signs."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from nacl.signing import SigningKey
+from typer.testing import CliRunner
+
+from ainp.cli import app
+from ainp.cli.keys import written
+from ainp.core.did import did_of_key, key_of_did
+from ainp.core.signature import verify
+from support.builders import an_attestation, vectors
+
+
+def keys_new(*options: str) -> str:
+    result = CliRunner().invoke(app, ["keys", "new", *options])
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_a_new_key_is_the_did_that_it_signs_for() -> None:
+    made = json.loads(keys_new("--json"))
+    key = SigningKey(base64.b64decode(made["private_key"]))
+    said = an_attestation(by=made["did"], score=0.9)
+
+    verify(said.statement, signature=base64.b64encode(key.sign(said.statement).signature).decode(), by=made["did"])
+    assert made["did"] == did_of_key(bytes(key.verify_key))
+    assert key_of_did(made["did"]).hex() == made["public_key"]
+
+
+@pytest.mark.parametrize("name", sorted(vectors()["keys"]))
+def test_a_known_key_is_written_as_its_known_did(name: str) -> None:
+    known = vectors()["keys"][name]
+    made = written(SigningKey(bytes.fromhex(known["seed_hex"])))
+
+    assert (made["did"], made["public_key"]) == (known["did"], known["public_key_hex"])
+    assert base64.b64decode(made["private_key"]).hex() == known["seed_hex"]
+
+
+@pytest.mark.parametrize("said", vectors()["attestations"], ids=lambda said: said["name"])
+def test_a_known_key_as_it_is_written_makes_the_known_signature(said: dict[str, Any]) -> None:
+    made = written(SigningKey(bytes.fromhex(vectors()["keys"][said["signer"]]["seed_hex"])))
+    key = SigningKey(base64.b64decode(made["private_key"]))
+
+    assert base64.b64encode(key.sign(said["canonical"].encode()).signature).decode() == said["sig"]
+
+
+def test_people_read_one_name_and_value_a_line() -> None:
+    lines = dict(line.split() for line in keys_new().splitlines())
+
+    assert list(lines) == ["did", "public_key", "private_key"]
+    assert lines["did"].startswith("did:key:z6Mk")
+
+
+def test_no_two_keys_are_alike() -> None:
+    assert keys_new() != keys_new()
