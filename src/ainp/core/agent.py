@@ -13,9 +13,10 @@ MAX_TTL = timedelta(days=30)
 MAX_CAPABILITIES = 100  # an agent that can do more than this describes itself too finely to be found
 MAX_TAGS = 50
 MAX_TAG_LENGTH = 100
-MAX_DESCRIPTION_LENGTH = 2000  # longer than any sentence that embeds well; fits an index entry
+MAX_DESCRIPTION_LENGTH = 2000  # longer than any sentence that embeds well
+MAX_DESCRIPTION_BYTES = 2600  # of UTF-8; fits an index entry
 MAX_EVIDENCE_LENGTH = 8192
-_VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ def _check(capability: Capability, where: str) -> None:
     if not 1 <= len(capability.description) <= MAX_DESCRIPTION_LENGTH:
         found = len(capability.description)
         raise InvalidRequest(f"{where}.description: found {found} characters, expected 1 to {MAX_DESCRIPTION_LENGTH}")
+    if (size := len(capability.description.encode())) > MAX_DESCRIPTION_BYTES:
+        raise InvalidRequest(
+            f"{where}.description: found {size} bytes of UTF-8, expected at most {MAX_DESCRIPTION_BYTES}"
+        )
     if not _VERSION.fullmatch(capability.version):
         raise InvalidRequest(f"{where}.version: found {capability.version[:40]!r}, expected N.N.N such as 1.0.0")
     if len(capability.tags) > MAX_TAGS or any(not 1 <= len(tag) <= MAX_TAG_LENGTH for tag in capability.tags):

@@ -36,6 +36,7 @@ from ainp.store.idempotency import Scope as KeyScope
 from ainp.telemetry import log, logger
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_LONGEST_PATH = 512  # of a route that takes such a key; it is part of an index entry
 _SAFE = "!$&'()*+,;=:@-._~"  # what RFC 3986 lets stand in a path segment as it is
 
 
@@ -113,6 +114,8 @@ async def _answer(route: Route, call: Call, raw: bytes) -> tuple[int, bytes, dic
         return reply.status, encode(reply), {}
     if not _KEY.fullmatch(key):
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
+    if len(call.path) > _LONGEST_PATH:
+        raise InvalidRequest(f"path: found {len(call.path)} characters, no POST route has more than {_LONGEST_PATH}")
     return await _once(route, call, KeyScope(call.actor or "", call.method, call.path.lower(), key), raw)
 
 

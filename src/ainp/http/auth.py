@@ -83,7 +83,10 @@ def _check_loopback(headers: Headers) -> None:
 
 
 def _same_origin(origin: str, host: str) -> bool:
-    return urlsplit(origin).netloc.lower() == host.lower() and _is_loopback(host)
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from ainp.core.errors import InvalidJson, InvalidRequest, TooLarge, UnsupportedM
 
 MAX_BODY_BYTES = 1024 * 1024  # the specification's limit on a payload
 MAX_DEPTH = 64  # deeper than any message of the protocol, far from any recursion limit
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`$")
@@ -26,7 +27,7 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 
 async def read(receive: Receive, *, declared: str | None) -> bytes:
     """Read a body, or refuse it as soon as it is too large."""
-    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    if declared is not None and _LENGTH.fullmatch(declared) and int(declared) > MAX_BODY_BYTES:
         raise _too_large(int(declared))
     chunks, size, more = [], 0, True
     while more:
@@ -61,11 +62,12 @@ def decode(body: bytes, kind: type[_T]) -> _T:
     if b"\\u0000" in raw and _NUL.search(raw):
         raise InvalidRequest("text: found the character NUL (\\u0000), which can't be stored")
     try:
+        raw.decode()  # the decoder does not look at members that it skips
         value: _T = _decoder(kind).decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_validation_message(error, raw, kind)) from error
+        raise _refusal(error, raw, kind) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJson(f"the body is not JSON (RFC 8259, UTF-8 without lone surrogates): {error}") from error
+        raise _not_json(error) from error
     if kind.__struct_config__.forbid_unknown_fields:
         _check_members(raw)
     return value
@@ -76,12 +78,22 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":  # noqa: ANN401 - any ty
     return msgspec.json.Decoder(kind, strict=True)
 
 
-def _validation_message(error: msgspec.ValidationError, raw: bytes, kind: type[msgspec.Struct]) -> str:
-    message = str(error)
-    if _MISSING.fullmatch(message) and (sent := msgspec.json.decode(raw)) is not None and isinstance(sent, dict):
+def _refusal(error: msgspec.ValidationError, raw: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
+    """Say what is wrong; the decoder stops at the first wrong value, behind it may stand what is no JSON at all."""
+    try:
+        sent = msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        sent = None
+    except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+        return _not_json(malformed)
+    if _MISSING.fullmatch(str(error)) and isinstance(sent, dict):
         required = [f.encode_name for f in msgspec.structs.fields(kind) if f.required]
-        return f"Missing required fields: {', '.join(name for name in required if name not in sent)}"
-    return message
+        return InvalidRequest(f"Missing required fields: {', '.join(name for name in required if name not in sent)}")
+    return InvalidRequest(str(error))
+
+
+def _not_json(error: Exception) -> InvalidJson:
+    return InvalidJson(f"the body is not JSON (RFC 8259, UTF-8 without lone surrogates): {error}")
 
 
 def _check_depth(raw: bytes) -> None:

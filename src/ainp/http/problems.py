@@ -1,6 +1,7 @@
 """Refusals become answers here, once: the class says the status, the error says the rest."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from ainp.core import errors
 from ainp.core.errors import BrokerError
+from ainp.wire.values import iso
 
 _STATUS: Mapping[type[BrokerError], int] = {
     errors.InvalidRequest: 400,
@@ -43,7 +45,8 @@ def answer(error: BrokerError) -> Response:
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if isinstance(error, errors.Unavailable) else {}
     if "allow" in error.facts:
         headers["Allow"] = str(error.facts["allow"])
-    body = {"error": error.code, "message": error.message, **error.facts}
+    facts = {name: iso(fact) if isinstance(fact, datetime) else fact for name, fact in error.facts.items()}
+    body = {"error": error.code, "message": error.message, **facts}
     return Response(msgspec.json.encode(body), status, headers=headers, media_type="application/json")
 
 

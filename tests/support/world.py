@@ -1,0 +1,190 @@
+"""A broker where everything exists once, a right request for each of its routes, and a look at all that is stored."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+
+from ainp.http.routes import Route
+from support.api import Api, an_api
+
+ADMIN_TOKEN = "let-me-in"
+_LOOK = """
+SELECT 'SELECT ' || string_agg(
+         format('(SELECT count(*) || '':'' || coalesce(sum(hashtext(t::text)), 0) FROM %1$I t) AS %1$I', tablename),
+         ', ' ORDER BY tablename)
+  FROM pg_tables WHERE schemaname = 'public'
+"""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that the broker would accept."""
+
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The body's bytes."""
+        return b"" if self.body is None else msgspec.json.encode(self.body)
+
+
+@dataclass
+class World:
+    """One broker, its agents, an open, an accepted and a settled negotiation, a pending receipt."""
+
+    api: Api
+    client: str
+    agent: str
+    others: Sequence[str]
+    opened: str
+    accepted: str
+    settled: str
+    task_id: str
+    committee: Sequence[str]
+    epoch: int
+    look: str
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        content: bytes | AsyncIterator[bytes] = b"",
+        headers: Mapping[str, str] | Sequence[tuple[bytes, bytes]] | None = None,
+    ) -> httpx.Response:
+        """One request as it is, with a content type if it has a body."""
+        given = httpx.Headers(headers)
+        if content and "content-type" not in given:
+            given["content-type"] = "application/json"
+        return await self.api.client.request(method, path, content=content, headers=given)
+
+    async def stored(self) -> Mapping[str, str]:
+        """For each table how many rows it has, and a sum over all that stands in them."""
+        row = await self.api.broker.database.fetchrow(self.look)
+        assert row is not None
+        return dict(row)
+
+    @asynccontextmanager
+    async def nothing_written(self) -> AsyncIterator[None]:
+        """Fail if anything in any table is different afterwards."""
+        before = await self.stored()
+        yield
+        assert await self.stored() == before
+
+    def right(self, route: Route) -> Sent:
+        """A request to *route* with every field of its body that would be accepted."""
+        return _RIGHT[route.method, route.path](self)
+
+
+@asynccontextmanager
+async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]:
+    """A broker on *database_url* in which one of each exists."""
+    async with an_api(database_url, admin_token=ADMIN_TOKEN, **settings) as api:
+        client, agent, *others = await api.register(8)
+        opened = await api.initiate(client, agent)
+        accepted = await api.accepted(client, agent)
+        settled = await api.settled(client, agent)
+        yield World(
+            api=api,
+            client=client,
+            agent=agent,
+            others=others,
+            opened=opened["id"],
+            accepted=accepted["id"],
+            settled=settled["negotiation_id"],
+            task_id=settled["task_id"],
+            committee=settled["receipt"]["committee"],
+            epoch=settled["receipt"]["committee_epoch"],
+            look=await api.broker.database.fetchval(_LOOK),
+        )
+
+
+_PROPOSAL = {"price": 100, "delivery_time": 60_000, "quality_sla": 0.9, "custom_terms": {"tone": {"style": ["plain"]}}}
+_CAPABILITY = {"description": "translates", "tags": ["text"], "version": "1.0.0", "evidence": "https://example.com"}
+
+_RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
+    ("POST", "/api/negotiations/{id}/settle"): lambda w: Sent(
+        f"/api/negotiations/{w.accepted}/settle",
+        {"settler_did": w.client, "validator_did": w.client, "usefulness_proof_id": "p"},
+    ),
+    ("POST", "/api/receipts/{task_id}/attestations"): lambda w: Sent(
+        f"/api/receipts/{w.task_id}/attestations",
+        {
+            "type": "QUALITY_HIGH",
+            "score": 0.9,
+            "confidence": 0.9,
+            "evidence_ref": "https://example.com",
+            "by_did": w.client,
+            "task_id": w.task_id,
+            "signature": None,
+        },
+    ),
+    ("GET", "/api/receipts/{task_id}/attestations"): lambda w: Sent(f"/api/receipts/{w.task_id}/attestations"),
+    ("GET", "/api/receipts/{task_id}"): lambda w: Sent(f"/api/receipts/{w.task_id}"),
+    ("GET", "/api/receipts/{task_id}/committee"): lambda w: Sent(f"/api/receipts/{w.task_id}/committee"),
+    ("GET", "/api/receipts/{task_id}/statement"): lambda w: Sent(f"/api/receipts/{w.task_id}/statement"),
+    ("POST", "/api/receipts/{task_id}/finalize"): lambda w: Sent(f"/api/receipts/{w.task_id}/finalize", {}),
+    ("GET", "/api/receipts"): lambda _: Sent("/api/receipts"),
+    ("POST", "/api/negotiations"): lambda w: Sent(
+        "/api/negotiations",
+        {
+            "intent_id": "translate",
+            "responder_did": w.agent,
+            "initial_proposal": _PROPOSAL,
+            "initiator_did": w.client,
+            "max_rounds": 10,
+            "ttl_minutes": 60,
+            "terms_signature": None,
+        },
+    ),
+    ("GET", "/api/negotiations"): lambda w: Sent(f"/api/negotiations?agent_did={w.client}"),
+    ("GET", "/api/negotiations/{id}"): lambda w: Sent(f"/api/negotiations/{w.opened}"),
+    ("POST", "/api/negotiations/{id}/propose"): lambda w: Sent(
+        f"/api/negotiations/{w.opened}/propose",
+        {"proposal": _PROPOSAL, "proposer_did": w.agent, "terms_signature": None},
+    ),
+    ("POST", "/api/negotiations/{id}/accept"): lambda w: Sent(
+        f"/api/negotiations/{w.opened}/accept",
+        {"acceptor_did": w.agent, "terms_hash": None, "round_number": 1, "terms_signature": None},
+    ),
+    ("POST", "/api/negotiations/{id}/reject"): lambda w: Sent(
+        f"/api/negotiations/{w.opened}/reject", {"rejector_did": w.agent, "reason": "too dear"}
+    ),
+    ("POST", "/api/negotiations/{id}/cancel"): lambda w: Sent(
+        f"/api/negotiations/{w.opened}/cancel", {"canceller_did": w.client, "reason": "done elsewhere"}
+    ),
+    ("POST", "/api/negotiations/{id}/deliver"): lambda w: Sent(
+        f"/api/negotiations/{w.accepted}/deliver",
+        {"deliverer_did": w.agent, "outputs_ref": "https://example.com", "metrics": {"words": {"count": [1]}}},
+    ),
+    ("POST", "/api/agents/register"): lambda w: Sent(
+        "/api/agents/register",
+        {
+            "address": {"did": w.client, "capabilities": [_CAPABILITY]},
+            "ttl": 60_000,
+            "did": w.client,
+            "capabilities": [_CAPABILITY],
+            "semantic_address": {"capabilities": ["translate"], "description": "translates"},
+        },
+    ),
+    ("GET", "/api/agents/{did}"): lambda w: Sent(f"/api/agents/{w.client}"),
+    ("GET", "/api/reputation/{did}"): lambda w: Sent(f"/api/reputation/{w.client}"),
+    ("GET", "/api/reputation/{did}/history"): lambda w: Sent(f"/api/reputation/{w.client}/history"),
+    ("GET", "/api/credits/{did}"): lambda w: Sent(f"/api/credits/{w.client}"),
+    ("GET", "/api/credits/{did}/transactions"): lambda w: Sent(f"/api/credits/{w.client}/transactions"),
+    ("POST", "/api/credits/deposit"): lambda w: Sent(
+        "/api/credits/deposit",
+        {"agent_did": w.client, "amount": 1000},
+        {"authorization": f"Bearer {ADMIN_TOKEN}"},
+    ),
+    ("GET", "/api/committee-epochs/{id}"): lambda w: Sent(f"/api/committee-epochs/{w.epoch}"),
+    ("GET", "/health"): lambda _: Sent("/health"),
+    ("GET", "/health/ready"): lambda _: Sent("/health/ready"),
+    ("GET", "/health/detailed"): lambda _: Sent("/health/detailed"),
+}
+COVERED = frozenset(_RIGHT)
