@@ -171,6 +171,7 @@ def _attestation(a: StoredAttestation) -> AttestationReply:
         evidence_ref=a.evidence_ref,
         signature=a.signature,
         late=a.late,
+        statement=None if a.statement is None else a.statement.decode(),
         statement_hash=None if a.statement_hash is None else a.statement_hash.hex(),
         created_at=iso(a.created_at),
     )

@@ -30,6 +30,7 @@ class StoredAttestation:
     evidence_ref: str | None
     signature: str | None
     late: bool
+    statement: bytes | None
     statement_hash: bytes | None
     created_at: datetime
 
@@ -64,7 +65,7 @@ async def insert(  # noqa: PLR0913 - the statement's parameters
         event_rows(events),
     )
     if not heard:
-        raise Stale
+        raise Stale(attestation.task_id)
 
 
 async def page(db: Session, task_id: TaskId, *, above: tuple[datetime, UUID], limit: int) -> list[StoredAttestation]:
@@ -80,6 +81,7 @@ async def page(db: Session, task_id: TaskId, *, above: tuple[datetime, UUID], li
             evidence_ref=row["evidence_ref"],
             signature=row["signature"],
             late=row["late"],
+            statement=row["statement"],
             statement_hash=row["statement_hash"],
             created_at=row["created_at"],
         )

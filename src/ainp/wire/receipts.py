@@ -88,7 +88,11 @@ class ReceiptReply(Struct):
 
 
 class AttestationReply(Struct):
-    """An attestation as it is kept."""
+    """
+    An attestation as it is kept: score and confidence as they count, `statement` as it was said.
+
+    `statement` is the canonical JSON that was hashed, and signed if there is a signature.
+    """
 
     id: str
     task_id: str
@@ -99,6 +103,7 @@ class AttestationReply(Struct):
     evidence_ref: str | None
     signature: str | None
     late: bool
+    statement: str | None
     statement_hash: str | None
     created_at: str
 
