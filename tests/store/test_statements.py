@@ -46,6 +46,7 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("negotiations", "get_to_settle"): (TASK, BUSY),
     ("negotiations", "list_of_agent"): (BUSY, None, 50),
     ("receipts", "due"): (100,),
+    ("receipts", "cases"): ([TASK],),
     ("receipts", "get_case"): (TASK, BUSY),
     ("receipts", "get_of_negotiation"): (TASK,),
     ("receipts", "list_all"): (*NEWEST, 50, None, None, None, None),

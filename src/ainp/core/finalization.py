@@ -97,8 +97,10 @@ def _silence(receipt: TaskReceipt, *, now: datetime, policy: JudgingPolicy) -> O
     """Another window, or the end."""
     if receipt.extensions < policy.max_extensions:
         ends = now + policy.window
-        return Outcome(_next(receipt, now, extensions=receipt.extensions + 1, window_ends_at=ends), extended=True)
-    failed = _next(receipt, now, status=ReceiptStatus.FAILED, failure=Failure.NO_VERDICT, judged_at=now)
+        extended = _next(receipt, now, extensions=receipt.extensions + 1, window_ends_at=ends, decidable=False)
+        return Outcome(extended, extended=True)
+    ended = {"status": ReceiptStatus.FAILED, "failure": Failure.NO_VERDICT, "judged_at": now}
+    failed = _next(receipt, now, **ended, decidable=False)
     return Outcome(failed, decided=True, judged=True)
 
 

@@ -5,7 +5,7 @@ The attestation that completes a quorum, the manual route and the job all end he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from ainp.core.receipt import JudgingPolicy, ReceiptStatus, TaskReceipt
 from ainp.core.reputation import Change, Reputation
 from ainp.operations.committees import Epochs
 from ainp.store import receipts, reputation
-from ainp.store.db import Session
+from ainp.store.db import Session, Stale
 from ainp.store.reputation import AuditorRecord, JudgementRows
 
 
@@ -52,12 +52,12 @@ async def conclude(
     epochs: Epochs,
     ahead: int = 0,
 ) -> Concluded:
-    """Write *due* outcomes and what they entail; nothing for a receipt that changed in between."""
+    """Write *due* outcomes and what they entail, or raise Stale if one of the receipts changed in between."""
     written = [(case, await _with_seats(db, case, outcome, epochs)) for case, outcome in due]
     events = [(o.receipt.id, event) for _, o in written for event in _events(o, now)]
     count = await receipts.conclude(db, [o.receipt for _, o in written], events=events, ahead=ahead)
     if count != len(written):
-        return Concluded()
+        raise Stale(written[0][1].receipt.id)
     judged = [(case, o.receipt) for case, o in written if o.judged]
     return Concluded(
         decided=tuple((o.receipt, len(case.attestations)) for case, o in written if o.decided),
@@ -74,9 +74,13 @@ async def finalize_due(db: Session, *, policy: JudgingPolicy, epochs: Epochs, ba
         cases, now = await receipts.due(tx, limit=batch)
         if now is None:
             return Concluded()
-        due = [(case, review(case, now=now, policy=policy)) for case in cases]
-        due = [(case, outcome) for case, outcome in due if outcome.due]
-        return await conclude(tx, due, now=now, policy=policy, epochs=epochs) if due else Concluded()
+        due = [(case, _settled_for_now(review(case, now=now, policy=policy))) for case in cases]
+        return await conclude(tx, due, now=now, policy=policy, epochs=epochs)
+
+
+def _settled_for_now(outcome: Outcome) -> Outcome:
+    """What turns out not to be due is not looked at again before somebody speaks: it must not starve the others."""
+    return outcome if outcome.due else Outcome(replace(outcome.receipt, decidable=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ainp.operations.judging import Concluded
 from ainp.operations.retry import until_fresh
 from ainp.store import attestations, receipts
 from ainp.store.attestations import StoredAttestation
-from ainp.store.db import Session, Stale
+from ainp.store.db import Session
 from ainp.store.receipts import Filter
 
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
@@ -114,8 +114,6 @@ async def finalize(db: Session, id: TaskId, *, policy: JudgingPolicy, epochs: Ep
         outcome = review(case, now=now, policy=policy)
         async with db.transaction() as tx:
             concluded = await judging.conclude(tx, [(case, outcome)], now=now, policy=policy, epochs=epochs)
-            if not concluded.decided:
-                raise Stale
         return outcome.receipt, concluded
 
     return await until_fresh(db, attempt)

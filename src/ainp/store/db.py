@@ -36,10 +36,11 @@ _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyn
 
 
 class Stale(Unavailable):
-    """What was read is not what is stored any more: read again, decide again."""
+    """What was read is not what is stored any more: read again, decide again; *row* names what was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, row: object = None) -> None:
         super().__init__("somebody else wrote this at the same time; try again", retry_after_s=1)
+        self.row = None if row is None else str(row)
 
 
 class Session(Protocol):

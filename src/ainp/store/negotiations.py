@@ -151,7 +151,7 @@ async def save(
         # The balance was spent between the read and this write.
         raise Stale from error
     if not saved:
-        raise Stale
+        raise Stale(n.id)
 
 
 def negotiation_of(row: Row) -> Negotiation:

@@ -68,7 +68,8 @@ async def page(db: Session, wanted: Filter, *, below: tuple[datetime, TaskId], l
 
 async def due(db: Session, *, limit: int) -> tuple[list[Case], datetime | None]:
     """Receipts that can be decided, extended or judged, locked for this transaction; and the time."""
-    rows = await db.fetch(_SQL["due"], limit)
+    locked = [row["id"] for row in await db.fetch(_SQL["due"], limit)]
+    rows = await db.fetch(_SQL["cases"], locked) if locked else []
     return [case_of(row) for row in rows], rows[0]["now"] if rows else None
 
 

@@ -62,9 +62,9 @@ async def settle(db: Session, rows: SettlementRows) -> None:
         saved = await db.fetchval(_SQL["settle"], *parameters)
     except asyncpg.UniqueViolationError as error:
         # Two first settlements of one agent, or two of one negotiation: the other one is stored.
-        raise Stale from error
+        raise Stale(rows.agent_id) from error
     if not saved:
-        raise Stale
+        raise Stale(rows.agent_id)
 
 
 def _receipt_columns(r: TaskReceipt) -> tuple[object, ...]:

@@ -53,13 +53,10 @@ SELECT r.*, now() AS now FROM task_receipts r
  ORDER BY r.created_at DESC, r.id DESC LIMIT $3
 
 -- name: due
--- Receipts whose course can go on: quorum reached but not decided, window over, or no committee yet while one may be
--- seated ($2: the newest epoch, null if nothing changed since the last look). Each kind has its own index; locked
--- rows belong to somebody who is at it.
-SELECT r.*, now() AS now,
-       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
-                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
-                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said
+-- Lock receipts whose course can go on: a decision is due, or the window is over. Each kind has its own index; rows
+-- that are locked belong to somebody who is at it. What was said is read by `cases` afterwards: a lock shows the newest
+-- row, but a subquery beside it shows what was there when the statement began, without the voice that came between.
+SELECT r.id
   FROM task_receipts r
  WHERE r.id IN (
          (SELECT id FROM task_receipts WHERE decidable ORDER BY created_at LIMIT $1)
@@ -69,6 +66,16 @@ SELECT r.*, now() AS now,
  ORDER BY r.window_ends_at
  LIMIT $1
    FOR UPDATE OF r SKIP LOCKED
+
+-- name: cases
+-- Receipts with all that was said about them.
+SELECT r.*, now() AS now,
+       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
+                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
+                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said
+  FROM task_receipts r
+ WHERE r.id = ANY ($1::uuid[])
+ ORDER BY r.window_ends_at, r.id
 
 -- name: unseated
 -- Receipts without a committee, oldest first from the cursor ($1, $2) on.
