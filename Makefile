@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check fmt test test-core test-long schema lock clean
+.PHONY: help setup run check fmt test test-core test-long schema docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-long: $(STAMP) ## What takes minutes: long races, deep properties
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema
+
+docs: $(STAMP) ## Rewrite docs/configuration.md from the settings
+	cd tests && ../$(BIN)/python -m support.configuration
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv
