@@ -41,7 +41,8 @@ def undocumented(method: str, path: str, status: int, body: bytes) -> str | None
     """Say what the document lacks about an answer; None if it promises just this."""
     operation = operation_of(method, path)
     if operation is None or status == 405:
-        return None if status in (404, 405) or not path.lower().startswith("/api") else f"{method} {path}: no route"
+        outside = status in (403, 404, 405) or not path.lower().startswith("/api")
+        return None if outside else f"{method} {path}: no route"
     response = operation["responses"].get(str(status))
     if response is None:
         return f"{method} {path}: {status} is not documented: {body[:200]!r}"
