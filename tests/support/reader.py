@@ -45,10 +45,11 @@ class Reader:
         default_factory=lambda: {"client_did": "did:key:client", "agent_did": "did:key:worker"}
     )
     committee: list[str] = field(default_factory=list)
+    passes: int = QUORUM
 
     def follow(self, command: str, expected: str) -> None:
         """Run a command, for each of a quorum of members if it names one, and compare the answer."""
-        members = self.committee[:QUORUM] if "{committee_member_did}" in command else [""]
+        members = self.committee[: self.passes] if "{committee_member_did}" in command else [""]
         assert members
         for member in members:
             status, answer = self.run(command.replace("{committee_member_did}", member))
@@ -56,19 +57,22 @@ class Reader:
             compare(status, answer, expected)
 
     def run(self, command: str) -> tuple[int, Any]:
-        """Do what a shell does with it; curl tells the status because its configuration says so."""
+        """Ask the broker; curl tells the status because its configuration says so."""
+        answer, status = self.shell(command, home=self.home).strip().splitlines()[-2:]
+        return int(status), json.loads(answer)
+
+    def shell(self, command: str, *, home: Path) -> str:
+        """Fill in what is known, and do what a shell does with it."""
         for name, value in self.known.items():
             command = command.replace(f"{{{name}}}", value)
         assert not re.findall(r"\{\w+\}", command), f"nobody has said what to fill in: {command}"
-        run = subprocess.run(
-            ["bash", "-euc", command.replace("localhost:8080", f"localhost:{self.broker.port}")],
-            env={"PATH": os.environ["PATH"], "CURL_HOME": str(self.home), "NO_PROXY": "*"},
+        return subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", command.replace("localhost:8080", f"localhost:{self.broker.port}")],
+            env={"PATH": os.environ["PATH"], "CURL_HOME": str(home), "NO_PROXY": "*"},
             check=True,
             capture_output=True,
             text=True,
-        )
-        answer, status = run.stdout.strip().splitlines()[-2:]
-        return int(status), json.loads(answer)
+        ).stdout
 
     def learn(self, answer: Any) -> None:  # noqa: ANN401 - any JSON
         if "terms_hash" in answer:
