@@ -84,7 +84,8 @@ class World:
 @asynccontextmanager
 async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]:
     """A broker on *database_url* in which one of each exists."""
-    async with an_api(database_url, admin_token=ADMIN_TOKEN, **settings) as api:
+    rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000}
+    async with an_api(database_url, **{**rich, **settings}) as api:
         client, agent, *others = await api.register(8)
         opened = await api.initiate(client, agent)
         accepted = await api.accepted(client, agent)
