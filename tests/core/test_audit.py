@@ -46,9 +46,9 @@ def checks(findings: Iterable[Finding]) -> list[Check]:
 
 
 def test_a_finding_is_one_line_of_plain_text() -> None:
-    finding = Finding(Check.DRAW, "receipt\n1", "\x1b[31mred", "x" * 400)
+    finding = Finding(Check.DRAW, "receipt\n1", "\x1b[31mré", "x" * 400)
 
-    assert str(finding) == f"draw: receipt\\n1: found \\x1b[31mred, expected {'x' * 300}…"
+    assert str(finding) == f"draw: receipt\\n1: found \\x1b[31mré, expected {'x' * 300}…"
 
 
 def test_parties_that_took_turns_are_fine() -> None:
@@ -57,6 +57,88 @@ def test_parties_that_took_turns_are_fine() -> None:
 
     assert checks(audit.check_negotiation(proposed)) == []
     assert checks(audit.check_negotiation(accepted)) == []
+
+
+def test_turns_hashes_prices_and_signatures_are_looked_at() -> None:
+    opened = a_negotiation()
+    accepted = opened.accept(by=WORKER, now=NOW, claim=Claim(), seed=SEED)
+    first = opened.current
+    signed = replace(first, signature="A" * 86 + "==")
+
+    assert checks(audit.check_negotiation(replace(opened, rounds=()))) == [Check.ROUNDS]
+    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, number=2),)))) == [Check.ROUNDS]
+    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, proposer=WORKER),)))) == [Check.ROUNDS]
+    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, terms_hash="0"),)))) == [
+        Check.TERMS_HASH
+    ]
+    assert checks(audit.check_negotiation(replace(opened, rounds=(signed,)))) == [Check.SIGNATURE]
+    assert checks(audit.check_negotiation(replace(opened, reserved=1))) == [Check.RESERVED_PRICE]
+    assert checks(audit.check_negotiation(replace(accepted, reserved=0))) == [Check.RESERVED_PRICE]
+
+
+ORIGIN = audit.Origin(
+    intent_id="translate",
+    initiator=CLIENT,
+    responder=WORKER,
+    reserved=100_000,
+    outputs_ref=None,
+    seed=SEED,
+    terms_hash=None,
+    terms_signatures={},
+    accepted_at=NOW,
+    delivered_at=None,
+    closed_at=NOW,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "findings"),
+    [
+        ("intent_id", "translate", 0),
+        ("intent_id", "other", 1),
+        ("client", STRANGER, 1),
+        ("agent", STRANGER, 1),
+        ("amount", 99_999, 1),
+        ("outputs_ref", "x", 1),
+        ("seed", bytes(32), 1),
+        ("seed", None, 1),
+        ("created_at", NOW + timedelta(microseconds=1), 1),
+        ("distribution", {"agent": "99999"}, 1),
+    ],
+)
+def test_a_receipt_repeats_its_negotiation(name: str, value: object, findings: int) -> None:
+    receipt = replace(a_receipt(), **{name: value})  # type: ignore[arg-type]  # the parameters
+
+    assert checks(audit.check_origin(receipt, ORIGIN)) == [Check.RECEIPT_ORIGIN] * findings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finalized_at": NOW},
+        {"failure": Failure.VERDICTS},
+        {"judged_at": NOW},
+        {"status": ReceiptStatus.FINALIZED},
+        {"status": ReceiptStatus.FAILED},
+        {"status": ReceiptStatus.FAILED, "failure": Failure.NO_VERDICT},
+        {"status": ReceiptStatus.FAILED, "failure": Failure.VERDICTS, "finalized_at": NOW},
+    ],
+)
+def test_a_course_that_does_not_fit_together_is_a_finding(changes: dict[str, object]) -> None:
+    receipt = replace(a_receipt(), **changes)  # type: ignore[arg-type]  # the parameters
+
+    assert checks(audit.check_course(receipt)) == [Check.COURSE]
+
+
+def test_a_draw_takes_its_list_and_its_seed() -> None:
+    receipt = a_drawn_receipt()
+
+    assert checks(audit.check_draw(receipt, None)) == [Check.DRAW]
+    assert checks(audit.check_draw(replace(receipt, epoch_id=None), None)) == [Check.DRAW]
+    (unseeded,) = audit.check_draw(replace(receipt, seed=None), NAMED)
+    (unlisted,) = audit.check_draw(receipt, None)
+    assert (unseeded.found, unlisted.found) == ("no seed", "no committee epoch 7")
+    assert checks(audit.check_draw(replace(receipt, committee=()), NAMED)) == [Check.DRAW]
 
 
 @pytest.mark.parametrize(
@@ -142,3 +224,12 @@ def test_a_reward_is_paid_once_the_receipt_is_judged_to_those_who_spoke() -> Non
 def test_a_list_is_the_published_one() -> None:
     assert checks(audit.check_epoch(7, EPOCH, stored_hash=EPOCH.hash)) == []
     assert checks(audit.check_epoch(7, EPOCH, stored_hash=bytes(32))) == [Check.EPOCH_HASH]
+    shorter = replace(EPOCH, weights=EPOCH.weights[1:])
+    assert checks(audit.check_epoch(7, shorter, stored_hash=EPOCH.hash)) == [Check.EPOCH_HASH]
+
+
+def test_a_voice_that_is_no_verdict_may_be_one_of_many() -> None:
+    receipt = a_drawn_receipt()
+    case = a_case(receipt, *passes(receipt.committee[0]), an_attestation("SAFETY_PASS", receipt.committee[0]))
+
+    assert checks(audit.check_voices(case)) == []

@@ -80,7 +80,24 @@ def test_a_seed_a_committee_and_a_hash_are_looked_at_apart() -> None:
     assert checks(restated(receipt, seed_commitment="0" * 64)) == [Check.SEED_COMMITMENT]
     assert checks(restated(receipt, committee=[WORKER])) == [Check.STATEMENT_COMMITTEE]
     assert checks(restated(receipt, committee="all")) == [Check.STATEMENT_COMMITTEE]
+    assert checks(restated(receipt, committee=None, committee_epoch=None)) == [Check.STATEMENT_COMMITTEE]
     assert checks(replace(receipt, statement_hash=bytes(32))) == [Check.STATEMENT_HASH]
+
+
+def test_a_statement_is_canonical_json() -> None:
+    receipt = an_opened_receipt()
+    assert receipt.statement is not None
+    spaced = receipt.statement.replace(b":", b": ", 1)
+
+    assert checks(replace(receipt, statement=spaced, statement_hash=digest(spaced))) == [Check.STATEMENT]
+    assert checks(replace(receipt, statement=None)) == [Check.STATEMENT]
+    with pytest.raises(TypeError, match="expected an object"):
+        checks(replace(receipt, statement=b"[]", statement_hash=digest(b"[]")))
+
+
+def test_a_list_that_is_gone_or_a_seed_is_a_finding() -> None:
+    assert checks(an_opened_receipt(), None) == [Check.STATEMENT]
+    assert checks(replace(an_opened_receipt(), seed=None)) == [Check.STATEMENT, Check.SEED_COMMITMENT]
 
 
 def test_an_extended_committee_begins_with_the_stated_one() -> None:
@@ -100,6 +117,15 @@ def test_an_extended_committee_begins_with_the_stated_one() -> None:
         ([1, {"a": 0.5}], [1, {"a": 0.5}], True),
         ([1], [1, 2], False),
         ({"a": 1}, {"b": 1}, False),
+        ({"a": 1}, {"a": 2}, False),
+        (True, 1, False),
+        ([10**23], [1e23], True),
+        ([True], [1], False),
+        ("x", 1, False),
+        ([1], {"a": 1}, False),
+        ({"a": 1}, [1], False),
+        (["a"], "a", False),
+        ("a", ["a"], False),
     ],
 )
 def test_numbers_are_compared_as_json(stored: object, stated: object, same: bool) -> None:  # noqa: FBT001
@@ -111,10 +137,12 @@ def test_numbers_are_compared_as_json(stored: object, stated: object, same: bool
     assert found == ([] if same else [Check.STATEMENT])
 
 
-def kept(said: float | None = None, type_: str = "AUDIT_PASS", **changes: object) -> KeptAttestation:
+def kept(
+    said: float | None = None, type_: str = "AUDIT_PASS", *, sure: float | None = None, **changes: object
+) -> KeptAttestation:
     """An attestation of KEY as it is stored, with *changes* made by force."""
     by = did_of_key(bytes(KEY.verify_key))
-    statement = Attestation(TASK_ID, by, type_, said).statement
+    statement = Attestation(TASK_ID, by, type_, said, sure).statement
     row = KeptAttestation(
         id=UUID(int=1),
         task_id=TASK_ID,
@@ -134,6 +162,23 @@ def test_a_verdict_counts_with_what_compat_fills_in() -> None:
     assert list(check_attestation(kept())) == []
     assert list(check_attestation(kept(0.1234567, score=123_457))) == []
     assert list(check_attestation(kept(None, "QUALITY_HIGH", score=None, confidence=None))) == []
+
+
+def test_an_attestation_is_canonical_json() -> None:
+    statement = kept().statement
+    assert statement is not None
+    spaced = statement.replace(b":", b": ", 1)
+    row = kept(statement=spaced, statement_hash=digest(spaced), signature=None)
+
+    assert [finding.check for finding in check_attestation(row)] == [Check.ATTESTATION]
+
+
+def test_a_remark_counts_as_it_was_said() -> None:
+    said = kept(0.25, "SAFETY_PASS", score=250_000, confidence=None)
+
+    assert list(check_attestation(said)) == []
+    assert [f.check for f in check_attestation(replace(said, score=None))] == [Check.ATTESTATION]
+    assert list(check_attestation(kept(0.25, "SAFETY_PASS", score=250_000, confidence=500_000, sure=0.5))) == []
 
 
 @pytest.mark.parametrize(
