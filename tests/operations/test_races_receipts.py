@@ -168,18 +168,19 @@ async def test_forty_settlements_with_one_worker_all_succeed(database_url: str) 
         assert await wrong(database) == []
 
 
+@pytest.mark.long
 async def test_a_busy_worker_is_not_refused(database_url: str) -> None:
     """More settlements of one worker at once than anybody would try again for: they queue."""
     async with two_apis(database_url) as apis:
         agent, *clients = await apis[0].register(10)
-        accepted = [(client, await apis[0].accepted(client, agent, price=1)) for client in clients * 12]
+        accepted = [(client, await apis[0].accepted(client, agent, price=1)) for client in clients * 40]
 
         answers = await at_once(
             post(apis[turn % 2], f"/api/negotiations/{n['id']}/settle", by=client)
             for turn, (client, n) in enumerate(accepted)
         )
 
-        assert statuses(answers) == {200: 108}
+        assert statuses(answers) == {200: 360}
         assert await wrong(apis[0].broker.database) == []
 
 

@@ -5,8 +5,8 @@ A statement run on the pool is its own transaction. Whoever needs several opens 
 the pool: functions take a `Session` and don't know which it is.
 """
 
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -27,6 +27,7 @@ _GONE = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's goodbye was read, the socket is not closed yet
     asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
@@ -75,31 +76,33 @@ class Transaction:
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
-        return await translated(self._connection.fetch(sql, *args))
+        return await translated(self._connection.fetch, sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row."""
-        return await translated(self._connection.fetchrow(sql, *args))
+        return await translated(self._connection.fetchrow, sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401 - a column's value
         """The first row's first column."""
-        return await translated(self._connection.fetchval(sql, *args))
+        return await translated(self._connection.fetchval, sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag."""
-        return await translated(self._connection.execute(sql, *args))
+        return await translated(self._connection.execute, sql, *args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Session"]:
         """Open a savepoint."""
         savepoint = self._connection.transaction()
-        await translated(savepoint.start())
+        await translated(savepoint.start)
         try:
             yield self
         except BaseException:
-            await savepoint.rollback()
+            # A connection that is lost can't be rolled back; what happened first is what the caller is told.
+            with suppress(*_GONE):
+                await savepoint.rollback()
             raise
-        await translated(savepoint.commit())
+        await translated(savepoint.commit)
 
 
 class Database:
@@ -123,7 +126,7 @@ class Database:
             reset=_leave_alone,
             server_settings={"application_name": "ainp", "timezone": "UTC"},
         )
-        await translated(self._pool)
+        await translated(self._pool.__aenter__)
 
     async def close(self) -> None:
         """Let running statements end, then disconnect."""
@@ -133,22 +136,22 @@ class Database:
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
         async with self._acquired() as connection:
-            return await translated(connection.fetch(sql, *args))
+            return await translated(connection.fetch, sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row."""
         async with self._acquired() as connection:
-            return await translated(connection.fetchrow(sql, *args))
+            return await translated(connection.fetchrow, sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401 - a column's value
         """The first row's first column."""
         async with self._acquired() as connection:
-            return await translated(connection.fetchval(sql, *args))
+            return await translated(connection.fetchval, sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag."""
         async with self._acquired() as connection:
-            return await translated(connection.execute(sql, *args))
+            return await translated(connection.execute, sql, *args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -166,17 +169,22 @@ class Database:
     async def _acquired(self) -> AsyncIterator[Any]:
         if self._pool is None:
             raise DatabaseUnavailable("the database is not open")
-        connection = await translated(self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S))
+        connection = await translated(self._pool.acquire, timeout=_ACQUIRE_TIMEOUT_S)
         try:
             yield connection
         finally:
+            # The driver's reset is off: a transaction that could not be ended must not be the next borrower's.
+            with suppress(asyncpg.InterfaceError):  # it was lost, and is the pool's no more
+                if connection.is_in_transaction():
+                    connection.terminate()
             await self._pool.release(connection)
 
 
-async def translated(call: Awaitable[_T]) -> _T:
-    """Await *call*; a server that is gone and a schema that is behind become refusals a client understands."""
+async def translated(call: Callable[..., Awaitable[_T]], *args: object, **options: object) -> _T:
+    """Do it; a server that is gone and a schema that is behind become refusals a client understands."""
     try:
-        return await call
+        # Called here: a connection that was lost while nobody used it refuses before there is anything to await.
+        return await call(*args, **options)
     except asyncpg.TransactionRollbackError as error:
         raise Stale from error  # a deadlock that PostgreSQL broke
     except _NOT_MIGRATED as error:

@@ -57,17 +57,17 @@ class Snapshot:
 
     async def pages(self, statement: str, *, size: int = PAGE) -> AsyncIterator[list[Row]]:
         """The rows of *statement* as the server finds them, *size* at a time."""
-        cursor = await translated(self._connection.cursor(_SQL[statement], timeout=_PATIENCE_S))
-        while rows := await translated(cursor.fetch(size, timeout=_PATIENCE_S)):
+        cursor = await translated(self._connection.cursor, _SQL[statement], timeout=_PATIENCE_S)
+        while rows := await translated(cursor.fetch, size, timeout=_PATIENCE_S):
             yield rows
 
     async def count(self, statement: str) -> int:
         """How many rows *statement*, one of COUNTS, will bring."""
-        return int(await translated(self._connection.fetchval(_SQL[COUNTS[statement]], timeout=_PATIENCE_S)))
+        return int(await translated(self._connection.fetchval, _SQL[COUNTS[statement]], timeout=_PATIENCE_S))
 
     async def epoch(self, number: int) -> NamedEpoch | None:
         """One list of candidates."""
-        row = await translated(self._connection.fetchrow(load("epochs")["get"], number, timeout=_PATIENCE_S))
+        row = await translated(self._connection.fetchrow, load("epochs")["get"], number, timeout=_PATIENCE_S)
         return None if row is None else epoch_of(row)[0]
 
 

@@ -1,0 +1,31 @@
+"""What was logged while a test ran."""
+
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+from structlog.testing import capture_logs
+
+
+@contextmanager
+def what_is_logged() -> Iterator["Said"]:
+    """Collect the log lines instead of writing them."""
+    with capture_logs() as lines:
+        yield Said(lines)
+
+
+class Said:
+    """Log lines as an operator searches them."""
+
+    def __init__(self, lines: list[MutableMapping[str, Any]]) -> None:
+        self._lines = lines
+
+    @property
+    def messages(self) -> list[str]:
+        """Every message, in order."""
+        return [line["event"] for line in self._lines]
+
+    def facts(self, message: str) -> dict[str, Any]:
+        """What stands beside the only line that says *message*."""
+        (found,) = (line for line in self._lines if line["event"] == message)
+        return {name: value for name, value in found.items() if name not in ("event", "log_level")}
