@@ -35,6 +35,22 @@ async def test_a_fresh_list_is_not_rebuilt_within_its_minute(database_url: str) 
         assert rebuilt == [True, False]
 
 
+async def test_an_old_list_that_was_the_newest_until_now_is_kept_for_who_has_read_it(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        db = api.broker.database
+        await api.register(7)
+        old = await api.broker.epochs.rebuild(db)
+        await db.execute("UPDATE committee_epochs SET created_at = now() - interval '2 hours'")
+        await api.register(1, "second")
+
+        await api.broker.epochs.refresh(db)
+
+        newest = await epochs.newest(db)
+        assert newest is not None
+        assert newest.id > old.id
+        assert await epochs.get(db, old.id) is not None
+
+
 async def test_an_old_list_is_rebuilt_and_unnamed_ones_are_dropped(database_url: str) -> None:
     async with an_api(database_url) as api:
         db = api.broker.database
@@ -43,6 +59,8 @@ async def test_an_old_list_is_rebuilt_and_unnamed_ones_are_dropped(database_url:
         await api.register(1, "second")
         unnamed = (await api.broker.epochs.rebuild(db)).id
         await api.register(1, "third")
+        latest = (await api.broker.epochs.rebuild(db)).id
+        await api.register(1, "fourth")
         await db.execute("UPDATE committee_epochs SET created_at = now() - interval '2 hours'")
 
         await api.broker.epochs.refresh(db)
@@ -50,7 +68,7 @@ async def test_an_old_list_is_rebuilt_and_unnamed_ones_are_dropped(database_url:
         kept = {row["id"] for row in await db.fetch("SELECT id FROM committee_epochs")}
         newest = await epochs.newest(db)
         assert newest is not None
-        assert kept == {named, newest.id}
+        assert kept == {named, latest, newest.id}
         assert unnamed not in kept
 
 

@@ -29,8 +29,8 @@ RETURNING id, created_at
 UPDATE committee_epochs SET created_at = now(), population = $2 WHERE id = $1
 
 -- name: prune
--- Drop lists that no receipt names and that are not in use any more.
+-- Drop lists that no receipt names and that are not in use any more: a later one has been there for an hour. Its own
+-- age says nothing: a settlement may have read an old list as the newest a moment ago and name it now.
 DELETE FROM committee_epochs e
- WHERE e.created_at < now() - interval '1 hour'
-   AND e.id < (SELECT max(id) FROM committee_epochs)
+ WHERE e.id < (SELECT max(id) FROM committee_epochs WHERE created_at < now() - interval '1 hour')
    AND NOT EXISTS (SELECT FROM task_receipts r WHERE r.epoch_id = e.id)
