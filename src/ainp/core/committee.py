@@ -96,10 +96,6 @@ class Epoch:
         return max(map(unix_ms, self.registered_at), default=-1)
 
     @cached_property
-    def _newest(self) -> datetime | None:
-        return max(self.registered_at, default=None)
-
-    @cached_property
     def _operators(self) -> dict[str, list[int]]:
         """Who shares an operator; only did:web can."""
         shared: dict[str, list[int]] = {}
