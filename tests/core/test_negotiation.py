@@ -67,9 +67,22 @@ def test_an_opening_that_can_never_work_is_refused(changes: dict[str, object], r
         opened(**changes)
 
 
-@pytest.mark.parametrize("ttl", [timedelta(microseconds=1), MAX_TTL])
+@pytest.mark.parametrize("ttl", [timedelta(microseconds=1), timedelta(days=7)])
 def test_an_offer_may_stand_for_a_moment_or_a_week(ttl: timedelta) -> None:
     assert opened(ttl=ttl).expires_at == NOW + ttl
+
+
+@pytest.mark.parametrize("rounds", [1, 20])
+def test_a_negotiation_has_one_to_twenty_rounds(rounds: int) -> None:
+    assert opened(max_rounds=rounds).max_rounds == rounds
+
+
+def test_who_says_nothing_about_it_gets_ten_rounds_and_an_hour() -> None:
+    assert (opened().max_rounds, opened().expires_at) == (10, NOW + HOUR)
+
+
+def test_the_other_party_is_the_other_party() -> None:
+    assert (opened().other(CLIENT), opened().other(WORKER)) == (WORKER, CLIENT)
 
 
 def test_an_answer_says_how_near_it_came() -> None:
@@ -141,7 +154,10 @@ def test_an_acceptance_may_name_the_current_proposal() -> None:
     negotiation = a_negotiation().propose(a_proposal(90), by=WORKER, now=NOW)
     named = Claim(terms_hash=negotiation.current.terms_hash.upper(), round_number=2)
 
-    assert negotiation.accept(by=CLIENT, now=NOW, claim=named, seed=SEED).reserved == 90_000
+    accepted = negotiation.accept(by=CLIENT, now=NOW, claim=named, seed=SEED)
+
+    assert accepted.reserved == 90_000
+    assert accepted.rounds == negotiation.rounds
 
 
 def test_an_older_acceptance_is_refused_and_learns_what_stands_now() -> None:

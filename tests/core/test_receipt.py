@@ -11,7 +11,7 @@ import pytest
 
 from ainp.core.committee import DrawPolicy, Epoch, draw
 from ainp.core.finalization import extend_committee
-from ainp.core.negotiation import Delivery, Negotiation
+from ainp.core.negotiation import Claim, Delivery, Negotiation
 from ainp.core.quorum import QuorumMode
 from ainp.core.receipt import JudgingPolicy, ReceiptStatus, TaskReceipt, latency_ms, open_receipt
 from ainp.core.settlement import pay
@@ -25,6 +25,7 @@ from support.builders import (
     WORKER,
     a_case,
     a_named_epoch,
+    a_negotiation,
     a_proposal,
     a_settled_negotiation,
     agents,
@@ -146,6 +147,25 @@ def test_a_worker_s_own_metrics_never_pass_for_the_broker_s() -> None:
     receipt = opened(settled(delivery=Delivery(None, {"latency_ms": 1, "price": 9})))
 
     assert (receipt.metrics["latency_ms"], receipt.metrics["price"]) == (60_000, 100)
+
+
+def test_metrics_of_two_rounds_without_a_price() -> None:
+    countered = a_negotiation(a_proposal(3)).propose(a_proposal(2), by=WORKER, now=NOW)
+    countered = countered.propose({"delivery_time": 5, "quality_sla": 0.5}, by=CLIENT, now=NOW)
+    countered = countered.propose({"quality_sla": 0.123}, by=WORKER, now=NOW)
+    accepted = countered.accept(by=CLIENT, now=NOW, claim=Claim(), seed=SEED)
+
+    metrics = opened(accepted.settle(by=CLIENT, now=NOW, grace=timedelta(0), task_id=TASK_ID)).metrics
+
+    assert (metrics["rounds"], metrics["convergence"], metrics["price"]) == (4, 0.62, 0)
+
+
+def test_unless_it_is_told_otherwise_a_broker_asks_three_of_five_for_an_hour_and_two_more() -> None:
+    policy = JudgingPolicy()
+
+    assert (policy.quorum, policy.committee_size, policy.mode) == (3, 5, QuorumMode.COMMITTEE_ONLY)
+    assert (policy.window, policy.max_extensions) == (timedelta(hours=1), 2)
+    assert (policy.pass_score, policy.min_reputation_price, policy.alpha) == (0.5, 1000, 0.2)
 
 
 def test_latency_counts_from_acceptance_to_delivery_else_to_settlement() -> None:
