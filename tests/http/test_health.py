@@ -1,0 +1,166 @@
+"""Health: with a database, without one, and with one whose schema is behind."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from io import StringIO
+from typing import Any
+
+import asyncpg
+import pytest
+import structlog
+
+from ainp import __version__
+from ainp.store import migrate
+from ainp.store.embedded import EmbeddedPostgres
+from ainp.telemetry import configure_logging
+from support.api import Api, an_api
+from support.database import a_folder
+from support.shapes import TIME
+from support.world import World
+
+Json = Any
+LATER = ["017", "018", "019", "020", "021", "022", "023"]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """What the broker logs, as lines of JSON."""
+    stream, root = StringIO(), logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    monkeypatch.setattr(root, "level", root.level)
+    configure_logging("INFO", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_a_broker_that_works_is_healthy(world: World) -> None:
+    found = await world.api.get("/health")
+
+    assert found["status"] == "healthy"
+    assert found["connections"] == {"db": True, "redis": True, "nats": True}
+    assert found["modes"]["redis"] == found["modes"]["nats"] == "in-process"
+    assert TIME.fullmatch(found["timestamp"])
+    assert isinstance(found["uptime"], float)
+    assert found["version"] == __version__
+    assert "error" not in found
+
+
+async def test_a_broker_that_is_complete_is_ready(world: World) -> None:
+    found = await world.api.get("/health/ready")
+
+    assert found["status"] == "ready"
+    assert found["checks"]["database"] == found["checks"]["migrations"] == "ok"
+    assert found["missing"] == []
+    assert found["warnings"] == ["POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant"]
+    assert await world.api.get("/health/detailed") == found
+
+
+async def test_a_stopped_database_is_unhealthy_until_it_is_back(log: StringIO) -> None:
+    with a_folder() as folder:
+        postgres = EmbeddedPostgres(folder, durable=False)
+        url = postgres.start()
+        try:
+            async with connected(url) as connection:
+                await migrate.up(connection)
+            async with an_api(url) as api:
+                (did,) = await api.register(1)
+                postgres.stop()
+                await _is_down(api, did)
+                assert postgres.start() == url
+                await _is_up(api, did)
+        finally:
+            postgres.stop()
+    assert not [line for line in lines(log) if line["level"] == "ERROR" and "exception" in line]
+
+
+async def _is_down(api: Api, did: str) -> None:
+    found = await api.get("/health", status=503)
+    assert (found["status"], found["connections"]["db"]) == ("unhealthy", False)
+    assert found["error"] == "PostgreSQL does not answer"
+    ready = await api.get("/health/ready", status=503)
+    assert ready["status"] == "not_ready"
+    assert ready["checks"]["database"] == "error: PostgreSQL does not answer"
+    for method, path in (("GET", f"/api/agents/{did}"), ("POST", "/api/agents/register")):
+        response = await api.client.request(method, path, json={"did": did, "capabilities": []})
+        assert (response.status_code, response.json()["error"]) == (503, "DATABASE_UNAVAILABLE")
+        assert response.headers["retry-after"] == "1"
+    assert (await api.client.get("/openapi.json")).status_code == 200
+
+
+async def _is_up(api: Api, did: str) -> None:
+    assert (await api.get("/health"))["status"] == "healthy"
+    assert (await api.get("/health/ready"))["status"] == "ready"
+    assert (await api.get(f"/api/agents/{did}"))["did"] == did
+
+
+async def test_below_017_the_broker_negotiates_and_says_what_is_missing(database_url: str, log: StringIO) -> None:
+    async with connected(database_url) as connection, an_api(database_url) as api:
+        before, agent, *_ = await api.register(3)
+        await api.settled(before, agent)
+        await migrate.down(connection, to=16)
+
+        ready = await api.get("/health/ready", status=503)
+        assert (await api.get("/health"))["status"] == "healthy"
+        assert [named.split("_")[0] for named in ready["missing"]] == LATER
+        assert "table task_receipts" in ready["missing"][0]
+        client, worker, *_ = await api.register(3, "later")
+        assert (await api.get(f"/api/agents/{client}"))["trust"]["score"] == 0.5
+        accepted = await api.accepted(client, worker)
+        await _is_behind(api, accepted["id"], client)
+        assert (await api.get(f"/api/credits/{client}"))["reserved"] == "100000"
+
+        await migrate.up(connection)
+        assert (await api.get("/health/ready"))["status"] == "ready"
+        settled = await api.call("POST", f"/api/negotiations/{accepted['id']}/settle", {}, by=client)
+        assert (await api.get(f"/api/receipts/{settled['task_id']}"))["status"] == "pending"
+
+    said = [line["message"] for line in lines(log) if line["level"] == "ERROR"]
+    assert any('relation "task_receipts" does not exist' in message for message in said)
+    assert not [line for line in lines(log) if "exception" in line]
+
+
+async def _is_behind(api: Api, negotiation: str, did: str) -> None:
+    unknown = "0193a2b4-0000-7000-8000-000000000000"
+    for method, path in (
+        ("POST", f"/api/negotiations/{negotiation}/settle"),
+        ("GET", "/api/receipts"),
+        ("GET", f"/api/receipts/{unknown}"),
+        ("GET", f"/api/receipts/{unknown}/attestations"),
+        ("GET", f"/api/receipts/{unknown}/committee"),
+        ("GET", f"/api/receipts/{unknown}/statement"),
+        ("POST", f"/api/receipts/{unknown}/finalize"),
+        ("GET", f"/api/reputation/{did}"),
+        ("GET", f"/api/reputation/{did}/history"),
+        ("GET", "/api/committee-epochs/1"),
+    ):
+        response = await api.client.request(method, path, json={}, headers={"x-ainp-did": did})
+        found = response.json()
+        assert (response.status_code, found["error"]) == (503, "SCHEMA_BEHIND"), (path, found)
+        assert "does not exist" in found["message"]
+        assert response.headers["retry-after"]
+
+
+async def test_one_missing_table_is_named(database_url: str) -> None:
+    async with connected(database_url) as connection, an_api(database_url) as api:
+        await connection.execute("DROP TABLE agent_stakes")
+
+        found = await api.get("/health/ready", status=503)
+
+        assert len(found["missing"]) == 1
+        assert "agent_stakes" in found["missing"][0]
+        assert found["checks"]["migrations"] == "1 missing"
+
+
+def lines(log: StringIO) -> list[Json]:
+    return [json.loads(line) for line in log.getvalue().splitlines() if line.startswith("{")]
