@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -31,6 +31,13 @@ async def post(api: Api, path: str, body: Json = None, *, by: str | None = None,
 async def at_once(calls: Iterable[Awaitable[_T]]) -> list[_T]:
     """All of them together; the first exception is the test's."""
     return list(await asyncio.gather(*calls))
+
+
+async def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what others bring about; fail after twenty seconds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - any condition, not only one that can be awaited
+            await asyncio.sleep(0.01)
 
 
 def statuses(responses: Iterable[httpx.Response]) -> dict[int, int]:

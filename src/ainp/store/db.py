@@ -163,7 +163,13 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """Borrow a connection for what needs one of its own, such as a session's advisory lock."""
         async with self._acquired() as connection:
-            yield connection
+            try:
+                yield connection
+            except BaseException:
+                # Interrupted at any point: what the session holds goes with it, not back into the pool.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+                raise
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Any]:

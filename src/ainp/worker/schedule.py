@@ -38,17 +38,18 @@ async def run_forever(database: Database, scheduled: Sequence[Job]) -> None:
 async def tick(database: Database, job: Job, at: datetime) -> bool:
     """Run one tick of *job* unless another node has taken it; whether it was run here."""
     async with database.connection() as connection:
-        own = Transaction(connection)
-        if not await jobs.lock(own, job.name):
-            return False
-        try:
-            if not await jobs.claim(own, job.name, at):
-                return False
-            error = await _run(job)
-            await jobs.finish(own, job.name, at, error=error)
-        finally:
-            await jobs.unlock(own, job.name)
-    return True
+        return await _take(Transaction(connection), job, at)
+
+
+async def _take(own: Transaction, job: Job, at: datetime) -> bool:
+    if not await jobs.lock(own, job.name):
+        return False
+    claimed = await jobs.claim(own, job.name, at)
+    if claimed:
+        error = await _run(job)
+        await jobs.finish(own, job.name, at, error=error)
+    await jobs.unlock(own, job.name)
+    return claimed
 
 
 async def _run(job: Job) -> str | None:

@@ -1,13 +1,12 @@
 """Everything that is done regularly beside finalizing: expiry, lists of candidates, balances, old keys."""
 
 import asyncio
-from contextlib import suppress
 
 from ainp.broker import Broker
 from ainp.core.errors import BrokerError
 from ainp.operations import accounts, agents, negotiations, requests
 from ainp.operations.negotiations import EXPIRY_BATCH
-from ainp.telemetry import Line, log
+from ainp.telemetry import Line, log, logger
 
 NOTICE_EVERY_S = 30
 
@@ -45,5 +44,9 @@ async def notice_forever(broker: Broker) -> None:
     while True:
         await asyncio.sleep(NOTICE_EVERY_S)
         if seen := broker.take_seen():
-            with suppress(BrokerError):  # a database that is gone; who matters is seen again
+            try:
                 await agents.seen(broker.database, seen)
+            except BrokerError:
+                pass  # a database that is gone; who matters is seen again
+            except Exception as error:  # noqa: BLE001 - nobody restarts this loop
+                logger().error("[notice] Job error", error=str(error), exc_info=error)
