@@ -1,0 +1,25 @@
+"""Fixtures of the tests that speak HTTP; their conftest.py names them."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from support.database import Databases
+from support.documented import every_answer_is_documented
+from support.world import World, a_world
+
+__all__ = ["every_answer_is_documented", "module_database_url", "world"]
+
+
+@pytest.fixture(scope="module")
+def module_database_url(databases: Databases, migrated_template: str) -> Iterator[str]:
+    """A database for all tests of a module."""
+    with databases.fresh(template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def world(module_database_url: str, anyio_backend: str) -> AsyncIterator[World]:
+    """A broker for all tests of a module."""
+    async with a_world(module_database_url) as world:
+        yield world
