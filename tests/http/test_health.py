@@ -1,20 +1,16 @@
 """Health: with a database, without one, and with one whose schema is behind."""
 
 import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any
 
 import asyncpg
-import pytest
-import structlog
 
 from ainp import __version__
 from ainp.store import migrate
 from ainp.store.embedded import EmbeddedPostgres
-from ainp.telemetry import configure_logging
 from support.api import Api, an_api
 from support.database import a_folder
 from support.shapes import TIME
@@ -22,17 +18,6 @@ from support.world import World
 
 Json = Any
 LATER = ["017", "018", "019", "020", "021", "022", "023"]
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
-    """What the broker logs, as lines of JSON."""
-    stream, root = StringIO(), logging.getLogger()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    configure_logging("INFO", stream=stream)
-    yield stream
-    structlog.reset_defaults()
 
 
 @asynccontextmanager

@@ -1,14 +1,18 @@
 """Fixtures of the tests that speak HTTP; their conftest.py names them."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
+from io import StringIO
 
 import pytest
+import structlog
 
+from ainp.telemetry import configure_logging
 from support.database import Databases
 from support.documented import every_answer_is_documented
 from support.world import World, a_world
 
-__all__ = ["every_answer_is_documented", "module_database_url", "world"]
+__all__ = ["every_answer_is_documented", "log", "module_database_url", "world"]
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +27,14 @@ async def world(module_database_url: str, anyio_backend: str) -> AsyncIterator[W
     """A broker for all tests of a module."""
     async with a_world(module_database_url) as world:
         yield world
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """What the broker logs, as lines of JSON."""
+    stream, root = StringIO(), logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    monkeypatch.setattr(root, "level", root.level)
+    configure_logging("INFO", stream=stream)
+    yield stream
+    structlog.reset_defaults()
