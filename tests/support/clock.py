@@ -1,13 +1,17 @@
-"""Time passes in a database by moving what is stored back: `now()` stays the server's."""
+"""
+Time passes in a database by moving what is stored back: `now()` stays the server's.
+
+Who registered before which receipt stays as it was: the published lists say so, too, and never change.
+"""
 
 from datetime import timedelta
 
 from ainp.store.db import Session
 
 _TIMES = {
-    "agents": ("created_at", "last_seen_at", "expires_at"),
+    "agents": ("last_seen_at", "expires_at"),
     "negotiations": ("created_at", "updated_at", "expires_at", "accepted_at", "settle_by", "delivered_at", "closed_at"),
-    "task_receipts": ("created_at", "updated_at", "window_ends_at", "finalized_at", "judged_at"),
+    "task_receipts": ("updated_at", "window_ends_at", "finalized_at", "judged_at"),
     "committee_epochs": ("created_at",),
     "agent_reputation": ("updated_at",),
     "welcome_grants": ("hour",),
@@ -31,3 +35,11 @@ async def let_pass(db: Session, time: timedelta) -> None:
 async def close_window(db: Session, task_id: str) -> None:
     """End the time in which a receipt's committee is heard."""
     await db.execute("UPDATE task_receipts SET window_ends_at = now() WHERE id = $1", task_id)
+
+
+async def let_deadlines_come(db: Session, time: timedelta) -> None:
+    """Make everything that has a term end earlier by *time*, and nothing else."""
+    await db.execute(
+        "UPDATE negotiations SET expires_at = expires_at - $1::interval, settle_by = settle_by - $1::interval", time
+    )
+    await db.execute("UPDATE task_receipts SET window_ends_at = window_ends_at - $1::interval", time)
