@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from ainp.core.did import did_of_key
-from ainp.core.errors import InvalidDid, InvalidSignature
+from ainp.core.errors import InvalidSignature
 from ainp.core.signature import verify
 from support.builders import vectors
 
@@ -58,7 +58,7 @@ def test_what_is_no_signature_is_refused_as_one(signature: str) -> None:
 
 
 def test_a_did_without_a_key_can_sign_nothing() -> None:
-    with pytest.raises(InvalidDid):
+    with pytest.raises(InvalidSignature):
         verify(TEXT, signature=STANDARD, by="did:web:agent.example")
 
 

@@ -8,7 +8,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from ainp.core.did import key_of_did
-from ainp.core.errors import InvalidSignature
+from ainp.core.errors import InvalidDid, InvalidSignature
 
 _SIGNATURE_BYTES = 64
 
@@ -18,7 +18,7 @@ def verify(data: bytes, *, signature: str, by: str) -> None:
     raw = _decode(signature)
     try:
         VerifyKey(key_of_did(by)).verify(data, raw)
-    except (BadSignatureError, ValueError) as error:
+    except (BadSignatureError, InvalidDid, ValueError) as error:
         raise InvalidSignature(f"Signature verification failed: it is not {by}'s over these bytes") from error
 
 

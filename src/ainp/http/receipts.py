@@ -4,6 +4,7 @@ from ainp.core.attestation import Attestation
 from ainp.core.canonical import digest
 from ainp.core.errors import InvalidRequest, NotFound
 from ainp.core.ids import NegotiationId, TaskId, parse_id
+from ainp.core.moments import unix_ms
 from ainp.core.receipt import ReceiptStatus, TaskReceipt
 from ainp.http.call import Call, Reply
 from ainp.http.cursor import read_cursor, write_cursor
@@ -27,7 +28,7 @@ from ainp.wire.receipts import (
     receipt_reply,
     with_attestations,
 )
-from ainp.wire.values import iso, iso_or_none, unix_ms
+from ainp.wire.values import iso, iso_or_none
 
 _MAX_EPOCH = 2**62
 

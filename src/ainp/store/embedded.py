@@ -28,6 +28,7 @@ __all__ = ["DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
 _PORT = 5432  # of the socket's name; nothing listens on TCP
 _LOG_BYTES_MAX = 1 << 20
 _POLL_S = 0.01
+_LET_GO_S = 2.0
 _READY_S = 300.0  # a crash with 1 GB of WAL to replay takes minutes on a slow disk
 
 # What is asked of a server, and how long it may take: no new work and a checkpoint; no checkpoint; nothing.
@@ -129,7 +130,7 @@ class EmbeddedPostgres:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
         lock = _open_lock(self.data_dir / "broker.lock")
-        if not _try_lock(lock):
+        if not _lock_soon(lock):
             pid = os.read(lock, 20).decode().strip()
             os.close(lock)
             raise DataDirInUse(
@@ -230,6 +231,16 @@ class EmbeddedPostgres:
 
 def _open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _lock_soon(lock: int) -> bool:
+    """Take the lock, also from a child that a killed broker had just begun to start and that lets go in a moment."""
+    deadline = time.monotonic() + _LET_GO_S
+    while not _try_lock(lock):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def _try_lock(lock: int) -> bool:

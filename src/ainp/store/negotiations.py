@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import NegotiationId
 from ainp.core.ledger import Entry
+from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
 from ainp.core.reputation import Reputation
 from ainp.store.db import Row, Session, Stale
@@ -168,7 +169,7 @@ def negotiation_of(row: Row) -> Negotiation:
                 said["round_number"],
                 said["proposer_did"],
                 said["proposal"],
-                datetime.fromtimestamp(said["timestamp"] / 1000, UTC),
+                UNIX_EPOCH + timedelta(milliseconds=said["timestamp"]),
                 said["terms_hash"],
                 said.get("convergence_delta"),
                 said.get("signature"),
@@ -200,7 +201,7 @@ def _rounds(negotiation: Negotiation) -> list[dict[str, object]]:
             "round_number": r.number,
             "proposer_did": r.proposer,
             "proposal": r.proposal,
-            "timestamp": int(r.at.timestamp() * 1000),
+            "timestamp": unix_ms(r.at),
             "terms_hash": r.terms_hash,
             "convergence_delta": r.convergence_delta,
             "signature": r.signature,

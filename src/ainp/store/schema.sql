@@ -328,6 +328,7 @@ CREATE TABLE task_receipts (
     version integer DEFAULT 1 NOT NULL,
     epoch_id bigint,
     seed bytea,
+    later_committee jsonb,
     draw_policy text DEFAULT 'weighted'::text NOT NULL,
     quorum_mode text DEFAULT 'committee_only'::text NOT NULL,
     committee_short boolean DEFAULT false NOT NULL,

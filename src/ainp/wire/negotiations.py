@@ -6,9 +6,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ainp.core.canonical import digest
+from ainp.core.moments import unix_ms
 from ainp.core.negotiation import DEFAULT_ROUNDS, Negotiation, NegotiationState, Round
 from ainp.wire.receipts import ReceiptReply
-from ainp.wire.values import Did, IntentId, Proposal, Text, iso, iso_or_none, unix_ms
+from ainp.wire.values import Did, IntentId, Proposal, Text, iso, iso_or_none
 
 TermsSignature = Annotated[
     str, Meta(max_length=256, description="base64 of the actor's Ed25519 signature over the 32 bytes of terms_hash")

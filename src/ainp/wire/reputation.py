@@ -4,9 +4,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from ainp.core.moments import unix_ms
 from ainp.core.reputation import DECAY_PER_DAY, SHOWN, Dimension, Reputation, lower_bound
 from ainp.wire.agents import TrustReply
-from ainp.wire.values import iso_or_none, part, unix_ms
+from ainp.wire.values import iso_or_none, part
 
 
 class DimensionReply(Struct):

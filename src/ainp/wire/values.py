@@ -27,11 +27,6 @@ def iso_or_none(at: datetime | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def unix_ms(at: datetime) -> int:
-    """Unix time in milliseconds."""
-    return int(at.timestamp() * 1000)
-
-
 def part(millionths: int) -> float:
     """Whole millionths as a number from 0 to 1."""
     return millionths / 1_000_000

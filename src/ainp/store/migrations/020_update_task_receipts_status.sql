@@ -26,15 +26,21 @@ UPDATE task_receipts r
    AND (r.committee, r.k, r.m) IS DISTINCT FROM
        (said.receipt -> 'committee', (said.receipt ->> 'k')::integer, (said.receipt ->> 'm')::integer);
 
--- Judged receipts know how they ended; a committee that was seated later is seated again from the same draw.
+-- Receipts know how they were judged and who was seated later; what is not judged is decided anew by the same voices.
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_attribute
-              WHERE attrelid = 'task_receipts'::regclass AND attname = 'judged_at' AND NOT attisdropped) THEN
+              WHERE attrelid = 'task_receipts'::regclass AND attname = 'later_committee' AND NOT attisdropped) THEN
+    UPDATE task_receipts SET committee = later_committee
+     WHERE later_committee IS NOT NULL AND committee IS DISTINCT FROM later_committee;
     UPDATE task_receipts
        SET status = CASE WHEN failure IS NULL THEN 'finalized' ELSE 'failed' END,
            finalized_at = CASE WHEN failure IS NULL THEN judged_at END
      WHERE judged_at IS NOT NULL AND status = 'pending';
-    UPDATE task_receipts SET epoch_id = NULL WHERE judged_at IS NULL AND committee = '[]' AND epoch_id IS NOT NULL;
-    UPDATE task_receipts SET decidable = true WHERE judged_at IS NULL AND status = 'pending' AND NOT decidable;
+    UPDATE task_receipts r SET failure = NULL, decidable = true
+      FROM (SELECT a.task_id, count(*) FILTER (WHERE a.type = 'AUDIT_PASS') AS passed,
+                   count(*) FILTER (WHERE a.type = 'AUDIT_FAIL') AS failed
+              FROM task_attestations a GROUP BY a.task_id) said
+     WHERE said.task_id = r.id AND r.judged_at IS NULL AND r.status = 'pending' AND NOT r.decidable
+       AND (said.passed >= r.k OR said.failed >= r.k OR jsonb_array_length(r.committee) - said.failed < r.k);
   END IF;
 END $$;

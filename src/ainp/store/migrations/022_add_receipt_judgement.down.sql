@@ -12,6 +12,7 @@ ALTER TABLE IF EXISTS task_receipts
   DROP COLUMN IF EXISTS version,
   DROP COLUMN IF EXISTS epoch_id,
   DROP COLUMN IF EXISTS seed,
+  DROP COLUMN IF EXISTS later_committee,
   DROP COLUMN IF EXISTS draw_policy,
   DROP COLUMN IF EXISTS quorum_mode,
   DROP COLUMN IF EXISTS committee_short,

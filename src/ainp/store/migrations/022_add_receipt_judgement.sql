@@ -3,6 +3,7 @@
 -- provides: column task_receipts.version
 -- provides: column task_receipts.epoch_id
 -- provides: column task_receipts.seed
+-- provides: column task_receipts.later_committee
 -- provides: column task_receipts.draw_policy
 -- provides: column task_receipts.quorum_mode
 -- provides: column task_receipts.committee_short
@@ -37,6 +38,7 @@ ALTER TABLE task_receipts
   ADD COLUMN IF NOT EXISTS version         integer NOT NULL DEFAULT 1,
   ADD COLUMN IF NOT EXISTS epoch_id        bigint,
   ADD COLUMN IF NOT EXISTS seed            bytea CHECK (length(seed) = 32),
+  ADD COLUMN IF NOT EXISTS later_committee jsonb,   -- as seated or extended after the statement was written
   ADD COLUMN IF NOT EXISTS draw_policy     text NOT NULL DEFAULT 'weighted',
   ADD COLUMN IF NOT EXISTS quorum_mode     text NOT NULL DEFAULT 'committee_only',
   ADD COLUMN IF NOT EXISTS committee_short boolean NOT NULL DEFAULT false,

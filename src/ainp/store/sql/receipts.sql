@@ -97,7 +97,9 @@ WITH said AS (
 ), saved AS (
   UPDATE task_receipts r
      SET status = said.status, failure = said.failure, finalized_at = said.finalized_at, judged_at = said.judged_at,
-         committee = said.committee, committee_short = said.short, epoch_id = said.epoch_id,
+         committee = said.committee,
+         later_committee = CASE WHEN said.committee = r.committee THEN r.later_committee ELSE said.committee END,
+         committee_short = said.short, epoch_id = said.epoch_id,
          extensions = said.extensions, window_ends_at = said.window_ends_at, decidable = said.decidable,
          updated_at = said.updated_at, version = r.version + 1
     FROM said

@@ -1,0 +1,48 @@
+"""What the mission's rollback takes from receipts and reputations by hand, `migrate up` brings back."""
+
+import pytest
+
+from ainp.core.audit import Finding
+from ainp.operations import fsck
+from ainp.store import migrate
+from ainp.store.db import Database
+from ainp.worker import finalizer
+from support.api import an_api
+from support.lived import live
+from support.migrating import connected, roll_back_by_hand
+
+_COURSE = "SELECT id, status, committee, k, m, judged_at FROM task_receipts ORDER BY id"
+_VALUES = "SELECT agent_id, q, t, r, s, v, i, e, final_t, observations, clients FROM agent_reputation ORDER BY agent_id"
+
+
+@pytest.mark.parametrize("numbers", [(21, 20), (21, 20, 19)], ids=["021 and 020", "021 to 019"])
+async def test_a_network_that_has_lived_is_whole_after_rollback_and_up(
+    database_url: str, numbers: tuple[int, ...]
+) -> None:
+    await live(database_url)
+    await _finalizer(database_url)
+    async with connected(database_url) as db:
+        before = [tuple(row) for row in await db.fetch(_COURSE)]
+        moved = [tuple(row) for row in await db.fetch(_VALUES) if sum(row["observations"])]
+        await roll_back_by_hand(db, numbers)
+        await migrate.up(db)
+    await _finalizer(database_url)  # decides anew what was decided and not judged yet
+
+    async with connected(database_url) as db:
+        assert [tuple(row) for row in await db.fetch(_COURSE)] == before
+        assert [tuple(row) for row in await db.fetch(_VALUES) if sum(row["observations"])] == moved
+    assert await _findings(database_url) == []
+
+
+async def _finalizer(url: str) -> None:
+    async with an_api(url) as api:
+        await finalizer.run(api.broker)
+
+
+async def _findings(url: str) -> list[object]:
+    database = Database(url, size=1)
+    await database.open()
+    try:
+        return [event async for event in fsck.run(database) if isinstance(event, Finding)]
+    finally:
+        await database.close()
