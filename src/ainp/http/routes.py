@@ -1,7 +1,8 @@
 """The whole route table: the only place that names a path; requests are routed and documented from it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -20,6 +21,8 @@ from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.reputation import HistoryReply, ReputationReply
 
 Handler = Callable[[Call], Awaitable[Reply]]
+Refusal = type[BrokerError]
+Shape = Any  # a body's type, or a list of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Route:
     method: str
     path: str
     handler: Handler
-    reply: Any
+    reply: Shape
     body: type[Struct] | None = None
     actor: Callable[[Any], str | None] | None = None
     query: tuple[Query, ...] = ()
@@ -56,236 +59,157 @@ class Route:
         return (parts[1] if parts[0] == "api" else parts[0]).replace("-", " ")
 
 
-def _field(name: str) -> Callable[[Any], str | None]:
-    return lambda body: getattr(body, name)
+def _get(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
+    return Route(method="GET", path=path, handler=handler, reply=reply, errors=errors, query=query)
+
+
+def _post(
+    path: str, handler: Handler, reply: Shape, body: type[Struct] | None, actor: str | None, *errors: Refusal
+) -> Route:
+    """A write; *actor* names the member of the body that says who acts."""
+    acts = None if actor is None else attrgetter(actor)
+    return Route(method="POST", path=path, handler=handler, reply=reply, body=body, actor=acts, errors=errors)
+
+
+def _health(path: str, handler: Handler, reply: Shape) -> Route:
+    """Answered to anyone, also to a probe that comes from elsewhere."""
+    return Route(method="GET", path=path, handler=handler, reply=reply, also=(503,), guarded=False)
 
 
 _PAGE = (Query("limit", "rows, 1 to 200; default 50"), Query("cursor", "where the last page ended"))
+_STATES = Query("state", "a state, or `active` for the open ones", values=("active", *NegotiationState))
+_FILTERS = (
+    Query("agent_did", "the worker"),
+    Query("client_did", "the client"),
+    Query("committee_did", "a member of the committee"),
+    Query("negotiation_id", "the one receipt of this negotiation; other filters are ignored"),
+    Query("status", "the status", values=tuple(ReceiptStatus)),
+)
 _ACTS = (e.InvalidDid, e.Unauthenticated, e.Forbidden)
 _SIGNS = (*_ACTS, e.InvalidSignature)
 _MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
-_SETTLES = (*_MOVES, e.AgentNotFound, e.SchemaBehind)
+_ATTESTS = (
+    *_SIGNS,
+    e.UnauthorizedAttestation,
+    e.SelfAttestation,
+    e.NotFound,
+    e.InvalidState,
+    e.DuplicateAttestation,
+    e.AttestationLimit,
+    e.ReceiptClosed,
+)
+
+_AGENTS = "/api/agents"
+_NEGOTIATIONS = "/api/negotiations"
+_NEGOTIATION = "/api/negotiations/{id}"
+_RECEIPT = "/api/receipts/{task_id}"
 
 # The first path that matches is taken: a fixed one stands before one with a parameter in its place.
 ROUTES: tuple[Route, ...] = (
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/settle",
-        handler=negotiations.settle,
-        reply=wn.SettledReply,
-        body=wn.SettleBody,
-        actor=_field("settler_did"),
-        errors=_SETTLES,
-    ),
-    Route(
-        method="POST",
-        path="/api/receipts/{task_id}/attestations",
-        handler=receipts.attest,
-        reply=wr.AttestedReply,
-        body=wr.AttestBody,
-        actor=_field("by_did"),
-        status=201,
-        errors=(
-            *_ACTS,
-            e.InvalidSignature,
-            e.UnauthorizedAttestation,
-            e.SelfAttestation,
-            e.NotFound,
-            e.InvalidState,
-            e.DuplicateAttestation,
-            e.AttestationLimit,
-            e.ReceiptClosed,
-        ),
-    ),
-    Route(
-        method="GET",
-        path="/api/receipts/{task_id}/attestations",
-        handler=receipts.get_attestations,
-        reply=wr.AttestationPage,
-        query=_PAGE,
-        errors=(e.NotFound, e.InvalidRequest),
-    ),
-    Route(
-        method="GET",
-        path="/api/receipts/{task_id}",
-        handler=receipts.get,
-        reply=wr.ReceiptWithAttestations,
-        query=_PAGE,
-        errors=(e.NotFound, e.InvalidRequest),
-    ),
-    Route(
-        method="GET",
-        path="/api/receipts/{task_id}/committee",
-        handler=receipts.get_committee,
-        reply=wr.CommitteeReply,
-        errors=(e.NotFound,),
-    ),
-    Route(
-        method="GET",
-        path="/api/receipts/{task_id}/statement",
-        handler=receipts.get_statement,
-        reply=dict,
-        errors=(e.NotFound,),
-    ),
-    Route(
-        method="POST",
-        path="/api/receipts/{task_id}/finalize",
-        handler=receipts.finalize,
-        reply=wr.FinalizedReply,
-        errors=(e.NotFound, e.QuorumNotMet),
-    ),
-    Route(
-        method="GET",
-        path="/api/receipts",
-        handler=receipts.page,
-        reply=wr.ReceiptPage,
-        query=(
-            Query("agent_did", "the worker"),
-            Query("client_did", "the client"),
-            Query("committee_did", "a member of the committee"),
-            Query("negotiation_id", "the one receipt of this negotiation; other filters are ignored"),
-            Query("status", "the status", values=tuple(ReceiptStatus)),
-            *_PAGE,
-        ),
-        errors=(e.InvalidRequest, e.InvalidDid, e.NotFound),
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations",
-        handler=negotiations.initiate,
-        reply=wn.NegotiationReply,
-        body=wn.InitiateBody,
-        actor=_field("initiator_did"),
-        status=201,
-        errors=(*_SIGNS, e.InvalidProposal, e.SelfNegotiation),
-    ),
-    Route(
-        method="GET",
-        path="/api/negotiations",
-        handler=negotiations.list_of_agent,
-        reply=list[wn.NegotiationReply],
-        query=(
-            Query("agent_did", "a party", required=True),
-            Query("state", "a state, or `active` for the open ones", values=("active", *NegotiationState)),
-            _PAGE[0],
-        ),
-        errors=(e.InvalidRequest, e.InvalidDid),
-    ),
-    Route(
-        method="GET",
-        path="/api/negotiations/{id}",
-        handler=negotiations.get,
-        reply=wn.NegotiationReply,
-        errors=(e.NotFound,),
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/propose",
-        handler=negotiations.propose,
-        reply=wn.NegotiationReply,
-        body=wn.ProposeBody,
-        actor=_field("proposer_did"),
-        errors=(*_MOVES, e.InvalidSignature, e.InvalidProposal, e.NotYourTurn, e.MaxRoundsExceeded),
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/accept",
-        handler=negotiations.accept,
-        reply=wn.NegotiationReply,
-        body=wn.AcceptBody,
-        actor=_field("acceptor_did"),
-        errors=(*_MOVES, e.InvalidSignature, e.OwnProposal, e.InsufficientCredits, e.AgentNotFound, e.ProposalChanged),
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/reject",
-        handler=negotiations.reject,
-        reply=wn.NegotiationReply,
-        body=wn.RejectBody,
-        actor=_field("rejector_did"),
-        errors=_MOVES,
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/cancel",
-        handler=negotiations.cancel,
-        reply=wn.NegotiationReply,
-        body=wn.CancelBody,
-        actor=_field("canceller_did"),
-        errors=_MOVES,
-    ),
-    Route(
-        method="POST",
-        path="/api/negotiations/{id}/deliver",
-        handler=negotiations.deliver,
-        reply=wn.NegotiationReply,
-        body=wn.DeliverBody,
-        actor=_field("deliverer_did"),
-        errors=_MOVES,
-    ),
-    Route(
-        method="POST",
-        path="/api/agents/register",
-        handler=agents.register,
-        reply=wa.RegisteredReply,
-        body=wa.RegisterBody,
+    replace(
+        _post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *_ACTS),
         actor=wa.RegisterBody.claimed,
-        errors=_ACTS,
     ),
-    Route(
-        method="GET",
-        path="/api/agents/{did}",
-        handler=agents.get,
-        reply=wa.AgentReply,
-        errors=(e.AgentNotFound, e.NotFound),
+    _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, e.AgentNotFound, e.NotFound),
+    replace(
+        _post(
+            _NEGOTIATIONS,
+            negotiations.initiate,
+            wn.NegotiationReply,
+            wn.InitiateBody,
+            "initiator_did",
+            *(*_SIGNS, e.InvalidProposal, e.SelfNegotiation),
+        ),
+        status=201,
     ),
-    Route(
-        method="GET",
-        path="/api/reputation/{did}",
-        handler=agents.get_reputation,
-        reply=ReputationReply,
-        errors=(e.NotFound,),
+    _get(
+        _NEGOTIATIONS,
+        negotiations.list_of_agent,
+        list[wn.NegotiationReply],
+        *(e.InvalidRequest, e.InvalidDid),
+        query=(Query("agent_did", "a party", required=True), _STATES, _PAGE[0]),
     ),
-    Route(
-        method="GET",
-        path="/api/reputation/{did}/history",
-        handler=agents.get_history,
-        reply=HistoryReply,
+    _get(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
+    _post(
+        f"{_NEGOTIATION}/propose",
+        negotiations.propose,
+        wn.NegotiationReply,
+        wn.ProposeBody,
+        "proposer_did",
+        *(*_MOVES, e.InvalidSignature, e.InvalidProposal, e.NotYourTurn, e.MaxRoundsExceeded),
+    ),
+    _post(
+        f"{_NEGOTIATION}/accept",
+        negotiations.accept,
+        wn.NegotiationReply,
+        wn.AcceptBody,
+        "acceptor_did",
+        *(*_MOVES, e.InvalidSignature, e.OwnProposal, e.InsufficientCredits, e.AgentNotFound, e.ProposalChanged),
+    ),
+    _post(f"{_NEGOTIATION}/reject", negotiations.reject, wn.NegotiationReply, wn.RejectBody, "rejector_did", *_MOVES),
+    _post(f"{_NEGOTIATION}/cancel", negotiations.cancel, wn.NegotiationReply, wn.CancelBody, "canceller_did", *_MOVES),
+    _post(
+        f"{_NEGOTIATION}/deliver", negotiations.deliver, wn.NegotiationReply, wn.DeliverBody, "deliverer_did", *_MOVES
+    ),
+    _post(
+        f"{_NEGOTIATION}/settle",
+        negotiations.settle,
+        wn.SettledReply,
+        wn.SettleBody,
+        "settler_did",
+        *(*_MOVES, e.AgentNotFound, e.SchemaBehind),
+    ),
+    _get(
+        "/api/receipts",
+        receipts.page,
+        wr.ReceiptPage,
+        *(e.InvalidRequest, e.InvalidDid, e.NotFound),
+        query=(*_FILTERS, *_PAGE),
+    ),
+    _get(_RECEIPT, receipts.get, wr.ReceiptWithAttestations, e.NotFound, e.InvalidRequest, query=_PAGE),
+    _get(f"{_RECEIPT}/statement", receipts.get_statement, dict, e.NotFound),
+    _get(f"{_RECEIPT}/committee", receipts.get_committee, wr.CommitteeReply, e.NotFound),
+    _get(
+        f"{_RECEIPT}/attestations",
+        receipts.get_attestations,
+        wr.AttestationPage,
+        *(e.NotFound, e.InvalidRequest),
         query=_PAGE,
-        errors=(e.NotFound, e.InvalidRequest),
     ),
-    Route(
-        method="POST",
-        path="/api/credits/deposit",
-        handler=money.deposit,
-        reply=wc.DepositReply,
-        body=wc.DepositBody,
-        errors=(e.Forbidden, e.AgentNotFound, e.InvalidDid),
+    replace(
+        _post(f"{_RECEIPT}/attestations", receipts.attest, wr.AttestedReply, wr.AttestBody, "by_did", *_ATTESTS),
+        status=201,
+    ),
+    _post(f"{_RECEIPT}/finalize", receipts.finalize, wr.FinalizedReply, None, None, e.NotFound, e.QuorumNotMet),
+    _get("/api/committee-epochs/{id}", receipts.get_epoch, wr.EpochReply, e.NotFound),
+    _get("/api/reputation/{did}", agents.get_reputation, ReputationReply, e.NotFound),
+    _get(
+        "/api/reputation/{did}/history",
+        agents.get_history,
+        HistoryReply,
+        *(e.NotFound, e.InvalidRequest),
+        query=_PAGE,
+    ),
+    replace(
+        _post(
+            "/api/credits/deposit",
+            money.deposit,
+            wc.DepositReply,
+            wc.DepositBody,
+            None,
+            *(e.Forbidden, e.AgentNotFound, e.InvalidDid),
+        ),
         admin=True,
     ),
-    Route(
-        method="GET",
-        path="/api/credits/{did}",
-        handler=money.get,
-        reply=wc.BalanceReply,
-        errors=(e.NotFound,),
-    ),
-    Route(
-        method="GET",
-        path="/api/credits/{did}/transactions",
-        handler=money.transactions,
-        reply=wc.TransactionsReply,
+    _get("/api/credits/{did}", money.get, wc.BalanceReply, e.NotFound),
+    _get(
+        "/api/credits/{did}/transactions",
+        money.transactions,
+        wc.TransactionsReply,
+        *(e.NotFound, e.InvalidRequest),
         query=(_PAGE[0], Query("offset", "rows to skip, at most 10000")),
-        errors=(e.NotFound, e.InvalidRequest),
     ),
-    Route(
-        method="GET",
-        path="/api/committee-epochs/{id}",
-        handler=receipts.get_epoch,
-        reply=wr.EpochReply,
-        errors=(e.NotFound,),
-    ),
-    Route(method="GET", path="/health", handler=health.get, reply=HealthReply, also=(503,), guarded=False),
-    Route(method="GET", path="/health/ready", handler=health.ready, reply=ReadyReply, also=(503,), guarded=False),
-    Route(method="GET", path="/health/detailed", handler=health.ready, reply=ReadyReply, also=(503,), guarded=False),
+    _health("/health", health.get, HealthReply),
+    _health("/health/ready", health.ready, ReadyReply),
+    _health("/health/detailed", health.ready, ReadyReply),
 )
