@@ -237,8 +237,7 @@ class BrokerMachine(RuleBasedStateMachine):
         async def call(broker: Broker, id_: NegotiationId) -> object:
             return await negotiations.accept(broker.database, id_, by=by, claim=Claim())
 
-        registered = f"available:{deal.agent}" in self._model.held
-        legal = self._model.may_accept(deal, by) and registered
+        legal = self._model.may_accept(deal, by)
         self._on(name, call, death, legal=legal, apply=lambda: self._model.accept(deal))
 
     def _settle(self, name: str | None, deal: Deal, by: AgentDid, death: Death | None) -> str | None:

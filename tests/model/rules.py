@@ -54,6 +54,7 @@ class Model:
     held: Counter[str] = field(default_factory=Counter)
     deals: dict[str, Deal] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
+    registered: set[str] = field(default_factory=set)
     clock: int = 0
 
     def move(self, source: str, target: str, amount: int) -> None:
@@ -61,7 +62,8 @@ class Model:
         self.held[target] += amount
 
     def register(self, did: str) -> None:
-        if f"available:{did}" not in self.held:
+        if did not in self.registered:
+            self.registered.add(did)
             self.move("mint", f"available:{did}", GRANT)
 
     def live(self, deal: Deal) -> bool:
@@ -81,7 +83,8 @@ class Model:
 
     def may_accept(self, deal: Deal, by: str) -> bool:
         affordable = self.held[f"available:{deal.client}"] >= deal.price * CREDIT
-        return by in deal.parties and self.live(deal) and by != deal.proposer and affordable
+        turn = by in deal.parties and by != deal.proposer
+        return turn and self.live(deal) and affordable and deal.agent in self.registered
 
     def accept(self, deal: Deal) -> None:
         self.move(f"available:{deal.client}", f"reserved:{deal.client}", deal.price * CREDIT)

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from model.machine import BrokerMachine
@@ -14,7 +14,7 @@ SHORT = settings(
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    print_blob=True,
+    phases=[Phase.generate, Phase.shrink],
 )
 LONG = settings(SHORT, max_examples=150, stateful_step_count=60)
 
