@@ -1,6 +1,7 @@
 """What the command says of itself, and its exit codes."""
 
 import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -67,3 +68,12 @@ def test_the_installed_script_is_this_command() -> None:
     run = subprocess.run([AINP, "version"], check=True, capture_output=True, text=True)
 
     assert run.stdout == f"{__version__}\n"
+
+
+def test_without_the_servers_parts_it_says_what_to_install() -> None:
+    hidden = "import sys; sys.modules['typer'] = None; from ainp.__main__ import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "ainp: typer is not installed; the command needs: pip install 'ainp[server]'\n"
