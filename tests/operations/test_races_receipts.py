@@ -7,9 +7,11 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from ainp.operations import accounts
 from ainp.worker import finalizer
 from support.api import Api, Json
 from support.books import wrong
+from support.builders import an_agent
 from support.races import at_once, bodies, errors, post, statuses, two_apis
 
 PASS = {"type": "AUDIT_PASS", "score": 0.9, "confidence": 0.9}
@@ -182,6 +184,33 @@ async def test_a_busy_worker_is_not_refused(database_url: str) -> None:
 
         assert statuses(answers) == {200: 360}
         assert await wrong(apis[0].broker.database) == []
+
+
+async def test_the_brokers_own_agent_is_paid_without_a_queue(database_url: str) -> None:
+    broker = an_agent("broker")
+    async with two_apis(database_url, broker_did=broker, initial_credits=100_000) as apis:
+        body = {"address": {"did": broker, "capabilities": []}}
+        await apis[0].call("POST", "/api/agents/register", body)
+        database = apis[0].broker.database
+        await accounts.prepare_broker_account(database, broker)
+        dids = await apis[0].register(12)
+        accepted = [
+            (client, await apis[0].accepted(client, dids[place - 1], price=10)) for place, client in enumerate(dids)
+        ]
+
+        answers = await at_once(
+            [
+                *(
+                    post(apis[turn % 2], f"/api/negotiations/{n['id']}/settle", by=client)
+                    for turn, (client, n) in enumerate(accepted)
+                ),
+                *(accounts.roll_up(database) for _ in range(4)),
+            ]
+        )
+
+        assert statuses(answer for answer in answers if isinstance(answer, httpx.Response)) == {200: 12}
+        assert (await apis[0].get(f"/api/credits/{broker}"))["earned"] == str(12 * 1000)
+        assert await wrong(database) == []
 
 
 async def test_settlements_and_judgements_of_one_worker_take_turns(database_url: str) -> None:

@@ -76,6 +76,14 @@ async def test_two_ticks_of_a_job_never_run_side_by_side(nodes: tuple[Database, 
     assert await tick(nodes[1], a_job(slow), AT + timedelta(minutes=2)) is True
 
 
+async def test_a_node_whose_clock_was_ahead_does_not_stop_the_job(nodes: tuple[Database, Database]) -> None:
+    ran: list[int] = []
+    await tick(nodes[0], counting(ran), datetime.now(UTC) + timedelta(days=400))
+
+    assert await tick(nodes[1], counting(ran), datetime.now(UTC)) is True
+    assert await tick(nodes[0], counting(ran), datetime.now(UTC) + timedelta(minutes=1)) is True
+
+
 async def test_a_failed_tick_is_logged_and_kept_and_the_next_one_runs(nodes: tuple[Database, Database]) -> None:
     async def failing() -> None:
         raise Unavailable("no luck")
