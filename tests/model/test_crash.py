@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from ainp.store.embedded import EmbeddedPostgres
 from support.api import Json
 from support.books import wrong
 from support.builders import agents
-from support.serving import Served, a_data_dir, postgres_on, serving
+from support.serving import AINP, Served, a_data_dir, an_environment, postgres_on, serving
 
 AGENTS = agents(14)
 FLOWS = 12
@@ -56,13 +57,17 @@ def crash_and_check(data_dir: Path, victims: Sequence[str], *, settlements: int)
         wanted = len(answered.settled) + settlements
         with serving(data_dir, INITIAL_CREDITS="1000000000") as broker:
             asyncio.run(trade_until_killed(broker, broker.url, answered, victim=victim, wanted=wanted))
+        assert answered.refused == []
         assert len(answered.settled) >= wanted
     with serving(data_dir, INITIAL_CREDITS="1000000000") as broker:
         asyncio.run(check_over_http(broker.url, answered))
         assert broker.end() == 0
     with EmbeddedPostgres(data_dir) as postgres:
         assert asyncio.run(what_is_wrong(postgres.dsn)) == []
-    assert answered.refused == []
+        proof = subprocess.run(
+            [AINP, "fsck"], env=an_environment(DATABASE_URL=postgres.dsn), check=False, capture_output=True, text=True
+        )
+        assert proof.returncode == 0, proof.stdout + proof.stderr
 
 
 async def trade_until_killed(broker: Served, url: str, answered: Answered, *, victim: str, wanted: int) -> None:
@@ -72,7 +77,7 @@ async def trade_until_killed(broker: Served, url: str, answered: Answered, *, vi
             (await client.post("/api/agents/register", json=registration(did))).raise_for_status()
         flows = [asyncio.create_task(trade(client, answered, wanted * 2)) for _ in range(FLOWS)]
         async with asyncio.timeout(60):
-            while len(answered.settled) < wanted:  # noqa: ASYNC110 - any of them may bring it about
+            while len(answered.settled) < wanted and not all(flow.done() for flow in flows):  # noqa: ASYNC110 - any of them may bring it about
                 await asyncio.sleep(0.005)
         if victim != "broker":
             for process in postgres_on(broker.data_dir):
