@@ -124,7 +124,10 @@ class Settings(BaseSettings):
     pou_k: int = Field(3, ge=1, description="voices that make the quorum")
     pou_m: int = Field(5, ge=1, le=100, description="seats of a committee")
     pou_quorum_mode: QuorumMode = Field(QuorumMode.COMMITTEE_ONLY, description="whose passing voice counts")
-    pou_pass_score: Part = Field(0.5, description="a passing verdict scores at least this, a failing one less")
+    # A verdict without a score counts as 0.8 for a pass and 0.2 for a fail, so the threshold lies between.
+    pou_pass_score: float = Field(
+        0.5, gt=0.2, le=0.8, description="a passing verdict scores at least this, a failing one less"
+    )
     pou_finalizer_enabled: Boolean = Field(True, description="finalize with the voice that completes the quorum")
     pou_finalizer_cron: Cron = Field("*/1 * * * *", description="when the finalizer looks for what is left")
     pou_finalizer_batch: int = Field(100, ge=1, le=10_000, description="receipts in one transaction of the finalizer")

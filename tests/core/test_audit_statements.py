@@ -80,7 +80,7 @@ def test_a_seed_a_committee_and_a_hash_are_looked_at_apart() -> None:
     assert checks(restated(receipt, seed_commitment="0" * 64)) == [Check.SEED_COMMITMENT]
     assert checks(restated(receipt, committee=[WORKER])) == [Check.STATEMENT_COMMITTEE]
     assert checks(restated(receipt, committee="all")) == [Check.STATEMENT_COMMITTEE]
-    assert checks(restated(receipt, committee=None, committee_epoch=None)) == [Check.STATEMENT_COMMITTEE]
+    assert checks(restated(receipt, committee=None, committee_epoch=None, seed=None)) == [Check.STATEMENT_COMMITTEE]
     assert checks(replace(receipt, statement_hash=bytes(32))) == [Check.STATEMENT_HASH]
 
 

@@ -63,18 +63,19 @@ async def test_an_error_is_not_kept(world: World, route: Route) -> None:
             assert "idempotency-replayed" not in second.headers
 
 
-async def test_what_was_refused_may_succeed_with_the_same_key(database_url: str) -> None:
+async def test_a_refusal_is_a_first_answer_too(database_url: str) -> None:
     async with an_api(database_url) as api:
         client, agent, *_ = await api.register(7)
         settled = await api.settled(client, agent)
         key = {"idempotency-key": "finalize"}
         finalize = f"/api/receipts/{settled['task_id']}/finalize"
 
-        await api.call("POST", finalize, status=409, headers=key)
+        first = await api.call("POST", finalize, status=409, headers=key)
         for member in settled["receipt"]["committee"][:3]:
             await api.attest(settled["task_id"], member, "AUDIT_PASS")
 
-        assert (await api.call("POST", finalize, headers=key))["status"] == "finalized"
+        assert await api.call("POST", finalize, status=409, headers=key) == first
+        assert (await api.call("POST", finalize, headers={"idempotency-key": "again"}))["status"] == "finalized"
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)

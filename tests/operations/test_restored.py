@@ -34,6 +34,29 @@ async def test_a_network_that_has_lived_is_whole_after_rollback_and_up(
     assert await _findings(database_url) == []
 
 
+async def test_what_was_judged_is_not_judged_again_after_down_and_up(database_url: str) -> None:
+    await live(database_url)
+    await _finalizer(database_url)
+    async with connected(database_url) as db:
+        judged = await db.fetch("SELECT id, status FROM task_receipts WHERE judged_at IS NOT NULL ORDER BY id")
+        entries = await db.fetchval("SELECT count(*) FROM ledger_entries")
+        await migrate.down(db, to=21)
+        await migrate.up(db)
+        await db.execute(
+            "UPDATE task_receipts SET window_ends_at = now() WHERE id = ANY ($1)", [r["id"] for r in judged]
+        )
+    await _finalizer(database_url)
+
+    async with connected(database_url) as db:
+        still = await db.fetch(
+            "SELECT id, status FROM task_receipts WHERE judged_at IS NOT NULL AND id = ANY ($1) ORDER BY id",
+            [r["id"] for r in judged],
+        )
+        assert still == judged
+        assert await db.fetchval("SELECT count(*) FROM ledger_entries") == entries
+        assert await db.fetchval("SELECT count(*) FROM reputation_observations") == 0
+
+
 async def _finalizer(url: str) -> None:
     async with an_api(url) as api:
         await finalizer.run(api.broker)

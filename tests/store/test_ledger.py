@@ -209,6 +209,38 @@ async def test_rolling_up_while_others_post_loses_nothing(database: Database, se
     assert await wrong(database) == []
 
 
+async def test_a_hot_agent_may_spend_what_is_pending(database: Database) -> None:
+    broker = an_agent("broker")
+    await ledger.mark_hot(database, available(broker))
+    await ledger.post(database, deposit(WORKER, 100, key="a"))
+    await ledger.post(database, [transfer("t", WORKER, broker, 40)])
+
+    await ledger.post(database, [transfer("back", broker, WORKER, 30)])
+
+    assert await ledger.balance(database, broker) == ledger.Balance(10, 0, 0, 40, 30)
+    assert await wrong(database) == []
+
+
+async def test_a_hot_agent_that_is_paid_pays_and_is_rolled_up_at_once_loses_nothing(database: Database) -> None:
+    broker, payers = an_agent("broker"), agents(5, "payer")
+    await ledger.mark_hot(database, available(broker))
+    await ledger.post(database, [entry for did in (*payers, broker) for entry in deposit(did, 60, key=did)])
+
+    done = await all_of(
+        *(ledger.post(database, [transfer(f"in {n}", payers[n % 5], broker, 1)]) for n in range(100)),
+        *(ledger.post(database, [transfer(f"out {n}", broker, payers[n % 5], 3)]) for n in range(60)),
+        *(ledger.roll_up(database) for _ in range(20)),
+    )
+
+    refused = sum(isinstance(error, asyncpg.CheckViolationError) for error in done)
+    assert sum(isinstance(error, BaseException) for error in done) == refused <= 60
+    paid_out = await database.fetchval("SELECT count(*) FROM ledger_entries WHERE key LIKE 'out %'")
+    held_now = await ledger.balance(database, broker)
+    assert held_now is not None
+    assert held_now.available == 60 + 100 - 3 * paid_out
+    assert await wrong(database) == []
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_crossing_transfers_never_wait_in_a_circle(database: Database, seed: int) -> None:
     """Statements of up to six entries between the same few accounts, in any order, over twenty connections."""

@@ -41,10 +41,11 @@ def check_statement(receipt: TaskReceipt, origin: Origin, named: NamedEpoch | No
     said = _read(receipt.statement)
     yield from _written(Check.STATEMENT, subject, receipt.statement, said)
     yield from _members(subject, said, _of_receipt(receipt) | _of_origin(origin))
-    # The list is named if a committee was drawn at once.
+    # The list is named, and the seed revealed, if a committee was drawn at once.
     epoch_hash = None if named is None else named.epoch.hash.hex()
     named_list = {"id": receipt.epoch_id, "hash": epoch_hash} if said.get("committee") else None
-    yield from _members(subject, said, {"committee_epoch": named_list})
+    seed = receipt.seed.hex() if receipt.seed is not None and said.get("committee") else None
+    yield from _members(subject, said, {"committee_epoch": named_list, "seed": seed})
     commitment = None if receipt.seed is None else digest(receipt.seed).hex()
     if said.get("seed_commitment") != commitment:
         yield Finding(
@@ -116,7 +117,6 @@ def _of_receipt(receipt: TaskReceipt) -> dict[str, object]:
         "m": receipt.size,
         "quorum_mode": receipt.mode.value,
         "draw_policy": receipt.draw.value,
-        "seed": receipt.seed and receipt.seed.hex(),
         "settled_at": receipt.created_at,
     }
 

@@ -104,6 +104,10 @@ class Epoch:
                 shared.setdefault(operator_of(did), []).append(index)
         return shared
 
+    @cached_property
+    def _operator_count(self) -> int:
+        return len(self.members) - sum(len(shared) - 1 for shared in self._operators.values())
+
     def registered_before(self, moment: datetime) -> "Epoch":
         """The part of the list that was registered before *moment*, in whole milliseconds as they are hashed."""
         if self._newest_ms < unix_ms(moment):
@@ -122,8 +126,7 @@ class Epoch:
 
     def eligible(self, parties: Collection[AgentDid]) -> int:
         """How many seats the list could fill for a task of *parties*: one an operator."""
-        operators = len(self.members) - sum(len(shared) - 1 for shared in self._operators.values())
-        return operators - len({operator_of(party) for party in parties if self.same_operator(party)})
+        return self._operator_count - len({operator_of(party) for party in parties if self.same_operator(party)})
 
 
 def build_epoch(

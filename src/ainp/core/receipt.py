@@ -98,6 +98,11 @@ class TaskReceipt:
         return Parties(self.agent, self.client, self.committee)
 
     @property
+    def revealed_seed(self) -> bytes | None:
+        """The seed once nothing is drawn from it any more: known before, it would tell who will be seated."""
+        return self.seed if self.committee or self.judged_at is not None else None
+
+    @property
     def contractors(self) -> tuple[AgentDid, ...]:
         """The two who may never sit on its committee."""
         return (self.agent,) if self.client is None else (self.agent, self.client)
@@ -154,7 +159,7 @@ def open_receipt(
         seed=negotiation.seed,
         epoch_id=named.id if seating.members else None,
         short=seating.short,
-        counts=negotiation.reserved >= policy.min_reputation_price,
+        counts=negotiation.reserved > 0 and negotiation.reserved >= policy.min_reputation_price,
         created_at=now,
         updated_at=now,
         window_ends_at=now + policy.window,
@@ -214,7 +219,7 @@ def _statement(
         "draw_policy": policy.draw,
         "committee": list(seating.members),
         "committee_epoch": {"id": named.id, "hash": named.epoch.hash.hex()} if seating.members else None,
-        "seed": negotiation.seed.hex(),
+        "seed": negotiation.seed.hex() if seating.members else None,
         "seed_commitment": digest(negotiation.seed).hex(),
         "accepted_at": _moment(negotiation.accepted_at),
         "delivered_at": _moment(negotiation.delivered_at),

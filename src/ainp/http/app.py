@@ -25,15 +25,17 @@ from ainp.core.errors import (
     MethodNotAllowed,
     NotFound,
     SchemaBehind,
+    Unavailable,
 )
 from ainp.http import body as bodies
 from ainp.http import docs, problems
 from ainp.http.auth import actor, check_origin
-from ainp.http.call import Call, Reply, encode
+from ainp.http.call import Call, encode
 from ainp.http.routes import ROUTES, Route
 from ainp.store import idempotency
+from ainp.store.db import Session
 from ainp.store.idempotency import Scope as KeyScope
-from ainp.telemetry import log, logger
+from ainp.telemetry import Line, log, logger
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 512  # of a route that takes such a key; it is part of an index entry
@@ -122,23 +124,36 @@ async def _answer(route: Route, call: Call, raw: bytes) -> tuple[int, bytes, dic
 async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> tuple[int, bytes, dict[str, str]]:
     """Run a request whose key was not used, or repeat the first answer."""
     body_hash = sha256(raw).digest()
-    reply: Reply | None = None
+    lines: tuple[Line, ...] = ()
     async with call.broker.database.transaction() as tx:
         first = await idempotency.claim(tx, scope, body_hash=body_hash)
         if first is None:
-            call.db = tx
-            reply = await route.handler(call)
-            answer = encode(reply)
-            await idempotency.keep(tx, scope, status=reply.status, response=answer)
-            status = reply.status
+            status, answer, lines = await _first(route, call, tx)
+            await idempotency.keep(tx, scope, status=status, response=answer)
+            extra = {}
+        elif first.body_hash != body_hash:
+            raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
         else:
-            if first.body_hash != body_hash:
-                raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
-            status, answer = first.status, first.response
-    if reply is None:
-        return status, answer, {"Idempotency-Replayed": "true"}
-    log(reply.lines)
-    return status, answer, {}
+            status, answer, extra = first.status, first.response, {"Idempotency-Replayed": "true"}
+    log(lines)
+    return status, answer, extra
+
+
+async def _first(route: Route, call: Call, tx: Session) -> tuple[int, bytes, tuple[Line, ...]]:
+    """
+    The first answer; a refusal is one too, and leaves nothing else behind.
+
+    Not kept is what can never work, so it is always refused alike, and what failed for a moment.
+    """
+    try:
+        async with tx.transaction() as inner:
+            call.db = inner
+            reply = await route.handler(call)
+    except (InvalidRequest, Unavailable):
+        raise
+    except BrokerError as error:
+        return problems.status_of(type(error)), problems.body_of(error), ()
+    return reply.status, encode(reply), reply.lines
 
 
 def _call(broker: Broker, route: Route, scope: Scope, headers: Headers, raw: bytes) -> Call:

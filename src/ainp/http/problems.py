@@ -41,13 +41,16 @@ def status_of(error: type[BrokerError]) -> int:
 
 def answer(error: BrokerError) -> Response:
     """The answer to a refusal."""
-    status = status_of(type(error))
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if isinstance(error, errors.Unavailable) else {}
     if "allow" in error.facts:
         headers["Allow"] = str(error.facts["allow"])
+    return Response(body_of(error), status_of(type(error)), headers=headers, media_type="application/json")
+
+
+def body_of(error: BrokerError) -> bytes:
+    """What a refusal says, as JSON."""
     facts = {name: iso(fact) if isinstance(fact, datetime) else fact for name, fact in error.facts.items()}
-    body = {"error": error.code, "message": error.message, **facts}
-    return Response(msgspec.json.encode(body), status, headers=headers, media_type="application/json")
+    return msgspec.json.encode({"error": error.code, "message": error.message, **facts})
 
 
 def internal_error() -> Response:

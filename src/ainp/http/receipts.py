@@ -83,7 +83,7 @@ async def get_committee(call: Call) -> Reply:
             short=r.short,
             epoch=r.epoch_id,
             epoch_hash=None if epoch is None else epoch.epoch.hash.hex(),
-            seed=None if r.seed is None else r.seed.hex(),
+            seed=None if r.revealed_seed is None else r.revealed_seed.hex(),
             seed_commitment=None if r.seed is None else digest(r.seed).hex(),
             policy=r.draw,
             seats=len(r.committee),

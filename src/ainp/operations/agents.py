@@ -53,9 +53,9 @@ async def register(
             did,
             public_key=_public_key(did),
             ttl_ms=clamp_ttl(ttl_ms) // timedelta(milliseconds=1),
-            capabilities=capabilities,
             grant_key=ledger.welcome_key(did),
         )
+        await agents.describe(tx, written.id, capabilities)
         if grant and not written.granted:
             await agents.grant(tx, grant, cap=policy.hourly_cap)
         held = await accounts.balance(tx, did)

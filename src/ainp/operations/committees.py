@@ -12,6 +12,7 @@ from ainp.store.db import Session
 from ainp.store.epochs import EpochMark, StoredEpoch
 
 MAX_AGE = timedelta(seconds=60)
+_DUE_AGE = timedelta(seconds=50)  # the job comes every minute, sometimes a little early
 SMALL_POPULATION = 64  # a network this small must not wait a minute for its next agent to be drawable
 EMPTY = Epoch((), (), ())
 _KEPT = 4  # the newest, and those of receipts that are being extended
@@ -47,7 +48,7 @@ class Epochs:
     async def refresh(self, db: Session) -> bool:
         """Rebuild the newest epoch if it is a minute old; whether it was."""
         mark = await epochs.newest(db)
-        if mark is not None and not outgrown(mark) and mark.now - mark.at < MAX_AGE:
+        if mark is not None and not outgrown(mark) and mark.now - mark.at < _DUE_AGE:
             return False
         await self.rebuild(db)
         await epochs.prune(db)
@@ -77,7 +78,7 @@ def outgrown(mark: EpochMark) -> bool:
     """Whether a small network has agents that its list does not know, or its list is old."""
     if mark.population >= SMALL_POPULATION:
         return False
-    newer = mark.newest_agent_at is not None and mark.newest_agent_at > mark.at
+    newer = mark.newest_sign_at is not None and mark.newest_sign_at > mark.at
     return newer or mark.now - mark.at >= MAX_AGE
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ainp.core.did import AgentDid
+from ainp.core.errors import Unavailable
 from ainp.core.events import Event, receipt_event
 from ainp.core.finalization import Case, Judgement, Outcome, extend_committee, judge, review, seat_late
 from ainp.core.ids import TaskId
@@ -41,6 +42,7 @@ class Concluded:
     seated: tuple[TaskReceipt, ...] = ()
     moved: tuple[Moved, ...] = ()
     looked_at: int = 0
+    postponed: tuple[tuple[TaskId, str], ...] = ()  # with what went wrong
 
 
 async def conclude(
@@ -75,7 +77,38 @@ async def finalize_due(db: Session, *, policy: JudgingPolicy, epochs: Epochs, ba
         if now is None:
             return Concluded()
         due = [(case, _settled_for_now(review(case, now=now, policy=policy))) for case in cases]
-        return await conclude(tx, due, now=now, policy=policy, epochs=epochs)
+        try:
+            async with tx.transaction() as together:
+                return await conclude(together, due, now=now, policy=policy, epochs=epochs)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one that can't be concluded must not hold up the others
+            return await _one_by_one(tx, due, now=now, policy=policy, epochs=epochs)
+
+
+async def _one_by_one(
+    db: Session, due: Sequence[tuple[Case, Outcome]], *, now: datetime, policy: JudgingPolicy, epochs: Epochs
+) -> Concluded:
+    """Conclude what can be; what can't is put off, so that it is not the first to be looked at for ever."""
+    done: list[Concluded] = []
+    postponed: list[tuple[TaskId, str]] = []
+    for case, outcome in due:
+        try:
+            async with db.transaction() as alone:
+                done.append(await conclude(alone, [(case, outcome)], now=now, policy=policy, epochs=epochs))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above; it is reported
+            await receipts.postpone(db, case.receipt.id)
+            postponed.append((case.receipt.id, f"{type(error).__name__}: {error}"))
+    return Concluded(
+        decided=tuple(one for each in done for one in each.decided),
+        extended=tuple(one for each in done for one in each.extended),
+        judged=tuple(one for each in done for one in each.judged),
+        moved=tuple(one for each in done for one in each.moved),
+        looked_at=len(due),
+        postponed=tuple(postponed),
+    )
 
 
 def _settled_for_now(outcome: Outcome) -> Outcome:

@@ -22,6 +22,10 @@ def concluded_lines(concluded: Concluded) -> tuple[Line, ...]:
         ),
         *(Line(f"{PREFIX} Judged task receipt", {**_of(r), "status": r.status}) for r in concluded.judged),
         *(_moved(moved) for moved in concluded.moved),
+        *(
+            Line(f"{PREFIX} Job error", {"task_id": str(task_id), "error": error}, "error")
+            for task_id, error in concluded.postponed
+        ),
     )
 
 

@@ -83,7 +83,7 @@ async def attest(
         if found is None:
             raise NotFound(f"Receipt not found: {attestation.task_id}")
         case, registered, now = found
-        _check(attestation, case, registered=registered)
+        _check(attestation, case, registered=registered, now=now)
         heard = Case(case.receipt, [*case.attestations, attestation])
         spoken = _Spoken(attestation, signature, late=_late(attestation, case.receipt), now=now)
         concerns = attestation.type in VERDICTS and policy.immediate
@@ -143,7 +143,7 @@ async def _insert(db: Session, heard: Case, spoken: _Spoken) -> UUID:
     return id_
 
 
-def _check(attestation: Attestation, case: Case, *, registered: bool) -> None:
+def _check(attestation: Attestation, case: Case, *, registered: bool, now: datetime) -> None:
     receipt = case.receipt
     check_role(attestation, receipt.parties)
     said_by_agent = [a.type for a in case.attestations if a.by == attestation.by]
@@ -155,6 +155,10 @@ def _check(attestation: Attestation, case: Case, *, registered: bool) -> None:
         raise ReceiptClosed(
             f"receipt {receipt.id} was judged at {receipt.judged_at.isoformat()}; nobody is heard any more",
             status=receipt.status,
+        )
+    if receipt.status is not ReceiptStatus.PENDING and now >= receipt.window_ends_at:
+        raise ReceiptClosed(
+            f"the window of receipt {receipt.id} closed at {receipt.window_ends_at.isoformat()}", status=receipt.status
         )
     if receipt.parties.role(attestation.by) is Role.OTHER and not registered:
         raise Forbidden(f"{attestation.by} is not a registered agent")

@@ -90,8 +90,10 @@ async def _again(db: Session, read: Settleable, *, by: AgentDid, now: datetime, 
     receipt = await receipts.get_of_negotiation(db, read.negotiation.id)
     if receipt is None:
         raise NotFound(f"the receipt of negotiation {read.negotiation.id} is gone")
-    paid = int(receipt.distribution.get("validator", "0")) > 0
-    return Settled(read.negotiation, receipt, read.negotiation.terms.validator if paid else None, again=True)
+    # The share went to the reward account, or else to whom the terms name.
+    unpaid = int(receipt.distribution.get("reward", "0")) > 0
+    validator = None if unpaid else validator_of(read.negotiation, registered=read.validator_registered)
+    return Settled(read.negotiation, receipt, validator, again=True)
 
 
 def _observed(
@@ -112,4 +114,4 @@ def _observed(
 def _mark(read: Settleable, now: datetime) -> EpochMark | None:
     if read.epoch_id is None or read.epoch_at is None:
         return None
-    return EpochMark(read.epoch_id, read.epoch_at, read.population, read.newest_agent_at, now)
+    return EpochMark(read.epoch_id, read.epoch_at, read.population, read.newest_sign_at, now)

@@ -40,23 +40,23 @@ class Registered:
     granted: bool
 
 
-async def register(
-    db: Session, did: AgentDid, *, public_key: str, ttl_ms: int, capabilities: Sequence[Capability], grant_key: str
-) -> Registered:
-    """Upsert an agent with exactly these capabilities."""
-    row = await db.fetchrow(
-        _SQL["register"],
-        did,
-        public_key,
-        ttl_ms,
+async def register(db: Session, did: AgentDid, *, public_key: str, ttl_ms: int, grant_key: str) -> Registered:
+    """Upsert an agent and hold its row in this transaction."""
+    row = await db.fetchrow(_SQL["register"], did, public_key, ttl_ms, grant_key)
+    assert row is not None
+    return Registered(row["id"], row["expires_at"], row["granted"])
+
+
+async def describe(db: Session, agent_id: UUID, capabilities: Sequence[Capability]) -> None:
+    """Give an agent exactly these capabilities, after `register`."""
+    await db.execute(
+        _SQL["describe"],
+        agent_id,
         [c.description for c in capabilities],
         [msgspec.json.encode(c.tags).decode() for c in capabilities],
         [c.version for c in capabilities],
         [c.evidence for c in capabilities],
-        grant_key,
     )
-    assert row is not None
-    return Registered(row["id"], row["expires_at"], row["granted"])
 
 
 async def grant(db: Session, entries: Sequence[Entry], *, cap: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import msgspec
 
-from ainp.core.errors import DatabaseUnavailable, SchemaBehind, Unavailable
+from ainp.core.errors import DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
 
 Row = Any  # asyncpg.Record: columns by name
 _T = TypeVar("_T")
@@ -193,6 +193,8 @@ async def translated(call: Callable[..., Awaitable[_T]], *args: object, **option
         return await call(*args, **options)
     except asyncpg.TransactionRollbackError as error:
         raise Stale from error  # a deadlock that PostgreSQL broke
+    except asyncpg.NumericValueOutOfRangeError as error:
+        raise InvalidRequest("an amount is too large for its account") from error
     except _NOT_MIGRATED as error:
         raise SchemaBehind(f"migrations are missing: {error}") from error
     except _GONE as error:

@@ -13,12 +13,12 @@ _SQL = load("epochs")
 
 @dataclass(frozen=True, slots=True)
 class EpochMark:
-    """Which epoch is the newest, how many agents there were, and the newest agent's registration."""
+    """Which epoch is the newest, how many agents there were, and when an agent last registered or was seen."""
 
     id: int
     at: datetime
     population: int
-    newest_agent_at: datetime | None
+    newest_sign_at: datetime | None
     now: datetime
 
 
@@ -37,7 +37,7 @@ async def newest(db: Session) -> EpochMark | None:
     row = await db.fetchrow(_SQL["newest"])
     if row is None:
         return None
-    return EpochMark(row["id"], row["created_at"], row["population"], row["newest_agent_at"], row["now"])
+    return EpochMark(row["id"], row["created_at"], row["population"], row["newest_sign_at"], row["now"])
 
 
 async def get(db: Session, id: int) -> StoredEpoch | None:  # noqa: A002 - the protocol's word

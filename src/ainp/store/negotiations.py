@@ -43,7 +43,7 @@ class Settleable:
     epoch_id: int | None
     epoch_at: datetime | None
     population: int
-    newest_agent_at: datetime
+    newest_sign_at: datetime
 
 
 async def clock(db: Session) -> datetime:
@@ -102,7 +102,7 @@ async def get_to_settle(
         epoch_id=row["epoch_id"],
         epoch_at=row["epoch_at"],
         population=row["population"] or 0,
-        newest_agent_at=row["newest_agent_at"],
+        newest_sign_at=row["newest_sign_at"],
     )
     return read, row["now"]
 

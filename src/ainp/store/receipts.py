@@ -81,6 +81,11 @@ async def unseated(
     return [receipt_of(row) for row in rows], rows[0]["now"] if rows else None
 
 
+async def postpone(db: Session, id: TaskId) -> None:  # noqa: A002
+    """Put off a receipt that could not be concluded."""
+    await db.execute(_SQL["postpone"], id)
+
+
 async def conclude(
     db: Session, receipts: Sequence[TaskReceipt], *, events: Sequence[tuple[TaskId, Event]], ahead: int = 0
 ) -> int:

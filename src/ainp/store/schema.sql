@@ -21,6 +21,16 @@ BEGIN
      GROUP BY side.account
      ORDER BY side.account
   LOOP
+    -- Who spends from a hot account spends what is pending, too.
+    IF moved.amount < 0 AND moved.account <> 'mint'
+       AND EXISTS (SELECT FROM accounts a WHERE a.account = moved.account AND a.hot) THEN
+      WITH taken AS (DELETE FROM ledger_pending p WHERE p.account = moved.account RETURNING p.amount, p.earned, p.spent)
+      UPDATE accounts a
+         SET balance = a.balance + s.amount, earned = a.earned + s.earned, spent = a.spent + s.spent
+        FROM (SELECT sum(amount)::bigint AS amount, sum(earned)::bigint AS earned, sum(spent)::bigint AS spent
+                FROM taken HAVING count(*) > 0) s
+       WHERE a.account = moved.account;
+    END IF;
     UPDATE accounts a
        SET balance = a.balance + moved.amount, earned = a.earned + moved.earned, spent = a.spent + moved.spent
      WHERE a.account = moved.account

@@ -177,7 +177,7 @@ def receipt_reply(r: TaskReceipt) -> ReceiptReply:
         committee_short=r.short,
         committee_epoch=r.epoch_id,
         draw_policy=r.draw,
-        seed=None if r.seed is None else r.seed.hex(),
+        seed=None if r.revealed_seed is None else r.revealed_seed.hex(),
         k=r.quorum,
         m=r.size,
         quorum_mode=r.mode,

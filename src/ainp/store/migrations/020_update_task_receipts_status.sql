@@ -35,8 +35,8 @@ DO $$ BEGIN
     UPDATE task_receipts
        SET status = CASE WHEN failure IS NULL THEN 'finalized' ELSE 'failed' END,
            finalized_at = CASE WHEN failure IS NULL THEN judged_at END
-     WHERE judged_at IS NOT NULL AND status = 'pending';
-    UPDATE task_receipts r SET failure = NULL, decidable = true
+     WHERE (judged_at IS NOT NULL OR failure IS NOT NULL) AND status = 'pending';
+    UPDATE task_receipts r SET decidable = true
       FROM (SELECT a.task_id, count(*) FILTER (WHERE a.type = 'AUDIT_PASS') AS passed,
                    count(*) FILTER (WHERE a.type = 'AUDIT_FAIL') AS failed
               FROM task_attestations a GROUP BY a.task_id) said

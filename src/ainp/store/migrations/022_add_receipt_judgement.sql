@@ -50,6 +50,17 @@ ALTER TABLE task_receipts
   ADD COLUMN IF NOT EXISTS failure         text,
   ADD COLUMN IF NOT EXISTS updated_at      timestamptz NOT NULL DEFAULT now();
 
+-- After these columns were taken away and come back: what was decided (no receipt is, at its first version) was judged,
+-- and its rewards are paid; the statement still says how it was drawn.
+UPDATE task_receipts
+   SET judged_at = coalesce(finalized_at, now()), failure = CASE WHEN status = 'failed' THEN 'no_verdict' END
+ WHERE judged_at IS NULL AND status <> 'pending' AND version = 1;
+UPDATE task_receipts r
+   SET seed = decode(said.receipt ->> 'seed', 'hex'), draw_policy = said.receipt ->> 'draw_policy',
+       quorum_mode = said.receipt ->> 'quorum_mode'
+  FROM (SELECT id, convert_from(statement, 'UTF8')::jsonb AS receipt FROM task_receipts WHERE statement IS NOT NULL) said
+ WHERE said.id = r.id AND r.seed IS NULL AND said.receipt ->> 'seed' IS NOT NULL;
+
 CREATE INDEX IF NOT EXISTS idx_task_receipts_unjudged ON task_receipts (window_ends_at) WHERE judged_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_task_receipts_decidable ON task_receipts (created_at) WHERE decidable;
 CREATE INDEX IF NOT EXISTS idx_task_receipts_unseated ON task_receipts (created_at)

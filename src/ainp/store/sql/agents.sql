@@ -1,22 +1,22 @@
 -- name: register
--- Upsert an agent with exactly these capabilities; says whether the welcome grant of key $8 was booked.
-WITH agent AS (
-  INSERT INTO agents (did, public_key, ttl, expires_at)
-  VALUES ($1, $2, $3, now() + $3::bigint * interval '1 millisecond')
-  ON CONFLICT (did) DO UPDATE
-     SET ttl = excluded.ttl, expires_at = excluded.expires_at, last_seen_at = now()
-  RETURNING id, did, expires_at
-), gone AS (
-  DELETE FROM capabilities c USING agent
-   WHERE c.agent_id = agent.id AND NOT (c.description = ANY ($4::text[]))
-), kept AS (
-  INSERT INTO capabilities (agent_id, description, tags, version, evidence)
-  SELECT agent.id, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
-    FROM agent, unnest($4::text[], $5::text[], $6::text[], $7::text[]) AS said (description, tags, version, evidence)
-  ON CONFLICT (agent_id, description) DO UPDATE
-     SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
+-- Upsert an agent and hold its row; says whether the welcome grant of key $4 was booked.
+INSERT INTO agents (did, public_key, ttl, expires_at)
+VALUES ($1, $2, $3, now() + $3::bigint * interval '1 millisecond')
+ON CONFLICT (did) DO UPDATE
+   SET ttl = excluded.ttl, expires_at = excluded.expires_at, last_seen_at = now()
+RETURNING id, expires_at, EXISTS (SELECT FROM ledger_entries WHERE key = $4) AS granted
+
+-- name: describe
+-- Give an agent exactly these capabilities. Runs after `register` in its transaction: what another registration of
+-- the same DID has just written is seen here, and replaced.
+WITH gone AS (
+  DELETE FROM capabilities c WHERE c.agent_id = $1 AND NOT (c.description = ANY ($2::text[]))
 )
-SELECT id, expires_at, EXISTS (SELECT FROM ledger_entries WHERE key = $8) AS granted FROM agent
+INSERT INTO capabilities (agent_id, description, tags, version, evidence)
+SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS said (description, tags, version, evidence)
+ON CONFLICT (agent_id, description) DO UPDATE
+   SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
 
 -- name: grant
 -- Grant welcome credits once, ever, while the hour's cap lasts. $1 to $6 is the grant as ledger entries (none or one),

@@ -1,6 +1,6 @@
 -- name: newest
 SELECT e.id, e.created_at, e.population, now() AS now,
-       (SELECT max(created_at) FROM agents) AS newest_agent_at
+       (SELECT max(last_seen_at) FROM agents) AS newest_sign_at
   FROM committee_epochs e ORDER BY e.id DESC LIMIT 1
 
 -- name: get

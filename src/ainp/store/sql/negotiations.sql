@@ -19,7 +19,9 @@ SELECT n.*, now() AS now FROM negotiations n WHERE n.id = $1
 -- name: get_to_accept
 -- A negotiation with what its acceptance depends on.
 SELECT n.*, now() AS now,
-       coalesce((SELECT a.balance FROM accounts a WHERE a.account = 'available:' || n.initiator_did), 0) AS available,
+       coalesce((SELECT a.balance + CASE WHEN a.hot THEN coalesce((SELECT sum(p.amount)::bigint FROM ledger_pending p
+                                                                    WHERE p.account = a.account), 0) ELSE 0 END
+                   FROM accounts a WHERE a.account = 'available:' || n.initiator_did), 0) AS available,
        EXISTS (SELECT FROM agents a WHERE a.did = n.responder_did) AS responder_registered
   FROM negotiations n
  WHERE n.id = $1
@@ -35,7 +37,7 @@ SELECT n.*, now() AS now,
                                        n.rounds -> -1 -> 'proposal' -> 'custom_terms' ->> 'validator_did'))
          AS validator_registered,
        e.epoch_id, e.epoch_at, e.population,
-       (SELECT max(created_at) FROM agents) AS newest_agent_at,
+       (SELECT max(last_seen_at) FROM agents) AS newest_sign_at,
        p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
        (p.q * 1000000)::int AS q, (p.t * 1000000)::int AS t, (p.r * 1000000)::int AS r, (p.s * 1000000)::int AS s,
        (p.v * 1000000)::int AS v, (p.i * 1000000)::int AS i, (p.e * 1000000)::int AS e,

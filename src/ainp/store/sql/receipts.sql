@@ -86,6 +86,12 @@ SELECT r.*, now() AS now, '[]'::json AS said
  LIMIT $3
    FOR UPDATE OF r SKIP LOCKED
 
+-- name: postpone
+-- Look at a receipt again in five minutes, or when somebody speaks.
+UPDATE task_receipts
+   SET decidable = false, window_ends_at = greatest(window_ends_at, now() + interval '5 minutes'), version = version + 1
+ WHERE id = $1
+
 -- name: conclude
 -- Write the course of receipts as decided, unless a row changed since it was read, and tell of it.
 -- $1: one object a receipt; $2: the events, each with the task it belongs to.
