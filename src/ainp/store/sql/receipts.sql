@@ -38,12 +38,18 @@ SELECT r.*, now() AS now FROM task_receipts r
  ORDER BY r.created_at DESC, r.id DESC LIMIT $3
 
 -- name: list_by_member
--- OFFSET 0 keeps the planner from combining a member's few receipts with the index of all that are older.
-SELECT r.*, now() AS now FROM (SELECT * FROM task_receipts WHERE committee ? $6 OFFSET 0) r
- WHERE (r.created_at, r.id) < ($1, $2)
-   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
-   AND ($7::text IS NULL OR r.status = $7)
- ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+-- OFFSET 0 keeps the planner from combining a member's few receipts with the index of all that are older; of those few
+-- only what the filters need is sorted.
+SELECT r.*, now() AS now
+  FROM (SELECT m.id
+          FROM (SELECT id, created_at, agent_did, client_did, status
+                  FROM task_receipts WHERE committee ? $6 OFFSET 0) m
+         WHERE (m.created_at, m.id) < ($1, $2)
+           AND ($4::text IS NULL OR m.agent_did = $4) AND ($5::text IS NULL OR m.client_did = $5)
+           AND ($7::text IS NULL OR m.status = $7)
+         ORDER BY m.created_at DESC, m.id DESC LIMIT $3) page
+  JOIN task_receipts r ON r.id = page.id
+ ORDER BY r.created_at DESC, r.id DESC
 
 -- name: list_by_status
 SELECT r.*, now() AS now FROM task_receipts r
