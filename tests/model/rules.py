@@ -119,7 +119,8 @@ class Model:
         self.tasks[task] = Task(deal.client, deal.agent, list(committee), tenth, self.clock + HOUR)
 
     def may_attest(self, task: Task, by: str) -> bool:
-        return by in (*task.committee, task.client) and by not in task.voices and not task.judged
+        heard = not task.judged and (task.status == "pending" or self.clock < task.window_ends)
+        return by in (*task.committee, task.client) and by not in task.voices and heard
 
     def attest(self, name: str, by: str, *, passes: bool) -> None:
         self.tasks[name].voices[by] = passes
