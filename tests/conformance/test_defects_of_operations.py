@@ -1,27 +1,16 @@
 """Defects of the known implementation in operations, schema and error handling, each by its number."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import asyncpg
 import pytest
 
 from ainp.settings import load_settings
 from ainp.store import jobs, migrate
 from ainp.worker.jobs import scheduled
 from support.api import a_configuration, an_api
+from support.migrating import connected
 from support.world import World
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_def_85_readiness_names_what_the_schema_lacks(database_url: str) -> None:

@@ -1,32 +1,20 @@
 """Health: with a database, without one, and with one whose schema is behind."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any
-
-import asyncpg
 
 from ainp import __version__
 from ainp.store import migrate
 from ainp.store.embedded import EmbeddedPostgres
 from support.api import Api, an_api
 from support.database import a_folder
+from support.migrating import connected
 from support.shapes import TIME
 from support.world import World
 
 Json = Any
 LATER = ["017", "018", "019", "020", "021", "022", "023"]
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_a_broker_that_works_is_healthy(world: World) -> None:
