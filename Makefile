@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check fmt test test-core test-long schema docs lock clean
+.PHONY: help setup run check fmt test test-core test-long bench schema docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-core: $(STAMP) ## The rules alone: no database, seconds
 
 test-long: $(STAMP) ## What takes minutes: long races, deep properties
 	$(BIN)/pytest -n $(JOBS) -m "long or not long" --timeout 1800
+
+bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,flow" and more: docs/performance.md
+	$(BIN)/python -m bench $(OPTIONS)
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema

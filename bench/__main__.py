@@ -1,0 +1,117 @@
+"""`python -m bench`: measure the broker on this machine."""
+
+import argparse
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from ainp.operations.committees import Epochs
+from ainp.settings import load_settings
+from ainp.store.db import Database
+from bench import limits, processes, report, requests
+from bench.broker import Served, a_folder, serving
+from bench.client import Clients
+from bench.measure import Bench, Figure
+from bench.operations import FULL, OPERATIONS, QUICK, Sizes, Suite
+
+NAMES = (*OPERATIONS, "limits")
+_SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
+_BUSY = 0.1  # cores
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    options = _options()
+    console = Console(width=170)
+    wanted = set(options.only.split(",")) if options.only else set(NAMES)
+    if wanted - set(NAMES):
+        raise SystemExit(f"unknown: {', '.join(sorted(wanted - set(NAMES)))}; there are {', '.join(NAMES)}")
+    given = dict(each.split("=", 1) for each in options.set)
+    busy = processes.busy_cores(0.2 if options.quick else 2)
+    if busy > _BUSY:
+        console.print(f"[red]{busy:.1f} cores are busy with something else: the figures will be worse than they are[/]")
+    with a_folder() as folder, Clients(options.clients) as clients:
+        run = Run(folder, clients, QUICK if options.quick else FULL, wanted, console)
+        with serving(folder, given) as served:
+            run.facts["first start, s"] = served.started_s
+        with serving(folder, given, profile=options.profile) as served:
+            run.facts["start, s"] = served.started_s
+            run.measure(served)
+    head = report.header({**run.settings, **given}, busy)
+    report.show(console, head, run.figures, run.facts)
+    if options.json is not None:
+        found = report.as_json(head, run.figures, run.facts)
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+
+
+@dataclass
+class Run:
+    """What one run has found so far."""
+
+    folder: Path
+    clients: Clients
+    sizes: Sizes
+    wanted: Collection[str]
+    console: Console
+    figures: list[Figure] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def measure(self, served: Served) -> None:
+        """The machine's limits, then every operation."""
+        with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
+            bench.calm()
+            self._remember(served, "idle")
+            self.settings |= {name: str(bench.ask("SELECT current_setting($1)", name)) for name in _SHOWN}
+            if "limits" in self.wanted:
+                self._say(limits.empty_request(bench, self.folder, self.sizes.reads))
+                self._say(limits.single_row_commits(bench, self.folder, self.sizes.commits))
+            _populate(bench, self.sizes.agents)
+            Suite(bench, self.sizes, self.wanted, self._say).run()
+            self._remember(served, "after the run")
+
+    def _say(self, figure: Figure) -> None:
+        self.figures.append(figure)
+        said = f"{figure.name} at {figure.connections}: {figure.rate:,.0f}/s, {figure.cpu:.3f} ms of CPU"
+        self.console.print(said, highlight=False)
+
+    def _remember(self, served: Served, when: str) -> None:
+        broker, postgres = served.memory()
+        self.facts[f"broker's memory {when}, MB RSS"] = broker.rss
+        self.facts[f"broker's memory {when}, MB PSS"] = broker.pss
+        self.facts[f"PostgreSQL's memory {when}, MB PSS"] = postgres.pss
+
+
+def _populate(bench: Bench, count: int) -> None:
+    """Register agents, and publish the list that committees are drawn from as the job does every minute."""
+    bench.run([requests.register(did) for did in requests.agents(count)])
+    asyncio.run(_publish_epoch(bench.served.dsn))
+
+
+async def _publish_epoch(dsn: str) -> None:
+    database = Database(dsn, size=1)
+    await database.open()
+    settings = load_settings(_env_file=None)
+    try:
+        await Epochs(settings.eligibility, committee_size=settings.pou_m).rebuild(database)
+    finally:
+        await database.close()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure the broker on this machine.")
+    parser.add_argument("--only", default="", help=f"what to measure, comma separated: {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: the figures mean nothing")
+    parser.add_argument("--clients", type=int, default=1, help="client processes")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the broker")
+    parser.add_argument("--profile", type=Path, help="run the broker under cProfile, write the profile here")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
