@@ -31,6 +31,7 @@ from ainp.core.errors import InvalidDid
 from ainp.core.quorum import QuorumMode
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
+from ainp.store.embedded import CONNECTIONS_FOR_REQUESTS
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
 _BOOLEANS = {
@@ -95,7 +96,8 @@ class Settings(BaseSettings):
     database_url: PostgresUrl | None = Field(
         None, description="an existing PostgreSQL; without it an embedded one is started"
     )
-    pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL")
+    workers: int = Field(1, ge=1, le=64, description="processes that answer requests")
+    pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL, for each of these processes")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
     jobs_enabled: Boolean = Field(True, description="run the scheduled jobs in this process")
 
@@ -159,7 +161,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if problems := [*self._quorum_problems(), *self._mode_problems()]:
+        if problems := [*self._quorum_problems(), *self._mode_problems(), *self._connection_problems()]:
             raise ValueError("; ".join(problems))
         return self
 
@@ -178,6 +180,25 @@ class Settings(BaseSettings):
                 f"AUTH_MODE=compat believes what a request says, so HOST={self.host} needs AINP_PROXY_SECRET and a"
                 " proxy that sends it"
             )
+
+    def _connection_problems(self) -> Iterator[str]:
+        if self.database_url is None and self.connections > CONNECTIONS_FOR_REQUESTS:
+            fits = CONNECTIONS_FOR_REQUESTS // self.workers - 1
+            yield (
+                f"{self.connections_in_words}, the embedded PostgreSQL has {CONNECTIONS_FOR_REQUESTS} for them:"
+                f" set {f'POOL_SIZE={fits} or less' if fits > 0 else 'WORKERS lower'}"
+            )
+
+    @property
+    def connections(self) -> int:
+        """How many connections to PostgreSQL the processes that answer have at most."""
+        return self.workers * (self.pool_size + 1)
+
+    @property
+    def connections_in_words(self) -> str:
+        """The same with its reason."""
+        pools = f"WORKERS={self.workers} with POOL_SIZE={self.pool_size}"
+        return f"{pools} and one for events are {self.connections} connections"
 
     @property
     def production(self) -> bool:
@@ -239,6 +260,12 @@ class Settings(BaseSettings):
         """Who is paid, and when a responder may settle."""
         broker = None if self.broker_did is None else parse_did(self.broker_did)
         return SettlementPolicy(grace=timedelta(minutes=self.settle_grace_minutes), broker=broker)
+
+
+def variable_of(name: str) -> str:
+    """What a field is called in the environment."""
+    alias = Settings.model_fields[name].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else name.upper()
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -27,14 +27,19 @@ class Line:
     level: str = "info"
 
 
+_QUIET = ("asyncpg",)  # a database that is gone is told of by whoever needs it, without a trace
 _LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
 
 
-def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> None:
-    """Send all logs, the libraries' too, to *stream* (stdout)."""
+def configure_logging(level: str = "INFO", *, stream: TextIO | None = None, **always: object) -> None:
+    """Send all logs, the libraries' too, to *stream* (stdout); every line has the facts *always*."""
     out = stream or sys.stdout
     renderer: Any = _readable if out.isatty() else _json
-    shared: list[Any] = [structlog.contextvars.merge_contextvars, _stamp]
+
+    def with_facts(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**event, **always}
+
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, _stamp, with_facts]
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -54,6 +59,8 @@ def configure_logging(level: str = "INFO", *, stream: TextIO | None = None) -> N
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    for library in _QUIET:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
 
 

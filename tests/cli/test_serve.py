@@ -17,7 +17,6 @@ import pytest
 from typer.testing import CliRunner
 
 from ainp.cli import app
-from ainp.store.postgres_processes import lines_of
 from support.serving import (
     AINP,
     a_data_dir,
@@ -26,6 +25,7 @@ from support.serving import (
     commands_on,
     nothing_runs_on,
     postgres_on,
+    postmaster_of,
     run_serve,
     serving,
     status_of,
@@ -50,10 +50,6 @@ def used_data_dir() -> Iterator[Path]:
             broker.wait_for("AINP Broker started")
             assert broker.end() == 0
         yield folder
-
-
-def postmaster_of(data_dir: Path) -> int:
-    return int(lines_of(data_dir / "postgres" / "postmaster.pid")[0])
 
 
 def test_a_first_start_is_healthy_in_seconds_and_says_what_operators_look_for(data_dir: Path) -> None:
@@ -230,7 +226,7 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(
 
 def test_an_existing_database_is_used_and_what_it_lacks_is_named(data_dir: Path, empty_database_url: str) -> None:
     data_dir.mkdir()
-    with serving(data_dir, "--no-migrate", DATABASE_URL=empty_database_url) as broker:
+    with serving(data_dir, "--no-migrate", DATABASE_URL=empty_database_url, POOL_SIZE="500") as broker:
         ready = broker.get("/health/ready")
 
         assert ready.status_code == 503
@@ -238,6 +234,7 @@ def test_an_existing_database_is_used_and_what_it_lacks_is_named(data_dir: Path,
         assert broker.get("/health").json()["modes"]["db"] == "configured"
         assert broker.get(f"/api/receipts?agent_did={AGENT}").json()["error"] == "SCHEMA_BEHIND"
         assert broker.wait_for("Migrations are missing") in broker.messages
+        assert broker.wait_for("WORKERS=1 with POOL_SIZE=500 and one for events are 501 connections, PostgreSQL gives ")
         assert broker.end() == 0
 
     with serving(data_dir, "--migrate", DATABASE_URL=empty_database_url) as broker:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ainp.settings import Settings, load_settings
-from support.configuration import DOCUMENT, document, variable_of
+from ainp.settings import Settings, load_settings, variable_of
+from support.configuration import DOCUMENT, document
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / ".env.example"
@@ -24,8 +24,8 @@ USEFULNESS_REWARD_POOL_HOURLY=1000000000n # 1000 satoshis per hour
 
 @pytest.fixture(autouse=True)
 def _nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, field in Settings.model_fields.items():
-        monkeypatch.delenv(variable_of(name, field), raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable_of(name), raising=False)
 
 
 def test_the_configuration_page_is_what_the_settings_say() -> None:
@@ -43,7 +43,7 @@ def test_the_example_has_the_checklist_s_lines_as_they_stand_there() -> None:
 
 
 def test_the_example_sets_only_what_this_version_reads() -> None:
-    read = {variable_of(name, field) for name, field in Settings.model_fields.items()}
+    read = {variable_of(name) for name in Settings.model_fields}
 
     assert set(re.findall(r"^([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)) <= read
 

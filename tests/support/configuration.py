@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ainp.settings import Boolean, Cron, Did, PostgresUrl, Settings
+from ainp.settings import Boolean, Cron, Did, PostgresUrl, Settings, variable_of
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
 
@@ -30,6 +30,7 @@ _SECTIONS = {
         "PORT",
         "AINP_DATA_DIR",
         "DATABASE_URL",
+        "WORKERS",
         "POOL_SIZE",
         "LOG_LEVEL",
         "JOBS_ENABLED",
@@ -59,19 +60,13 @@ def document() -> str:
     """Tell what can be set, what it is set to, and what it means."""
     sections = {title: [_HEADING] for title in _SECTIONS}
     for name, field in Settings.model_fields.items():
-        variable = variable_of(name, field)
+        variable = variable_of(name)
         sections[_section(variable)].append(_row(variable, field))
     parts = (f"\n## {title}\n{_NOTES.get(title, '')}\n" + "\n".join(rows) + "\n" for title, rows in sections.items())
     return _HEAD + "".join(parts)
 
 
 _HEADING = "| variable | default | takes | meaning |\n|---|---|---|---|"
-
-
-def variable_of(name: str, field: FieldInfo) -> str:
-    """What the field is called in the environment."""
-    alias = field.validation_alias
-    return str(getattr(alias, "choices", [name.upper()])[0])
 
 
 def _section(variable: str) -> str:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from ainp.store.postgres_home import cluster_of, name_of
-from ainp.store.postgres_processes import processes_of, signal_processes
+from ainp.store.postgres_processes import lines_of, processes_of, signal_processes
 from support.database import a_folder
 
 AINP = Path(sys.executable).parent / "ainp"
@@ -28,7 +28,7 @@ STARTED = "AINP Broker started on port "
 
 @dataclass
 class Served:
-    """A running `ainp serve`, leader of its process group."""
+    """A running `ainp serve` or `ainp work`, leader of its process group."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -43,6 +43,18 @@ class Served:
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def children(self) -> dict[str, int]:
+        """The processes that it has started to serve and to work, by the names they have in the log."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended just now
+                command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == self.process.pid and "--name" in command:
+                    found[command[command.index("--name") + 1]] = int(entry.name)
+        return found
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -81,11 +93,31 @@ def serving(
     data_dir: Path, *arguments: str, user: pwd.struct_passwd | None = None, **environment: str
 ) -> Iterator[Served]:
     """Run `ainp serve` in *data_dir* with its own PostgreSQL and a free port, unless *environment* says otherwise."""
-    log = data_dir.with_name(f"{data_dir.name}.log")
-    given = {"PORT": "0", "AINP_DATA_DIR": str(data_dir)} | environment
+    with _running(data_dir, data_dir.name, ["serve", *arguments], environment, user=user) as served:
+        yield served
+
+
+@contextmanager
+def working(data_dir: Path, name: str = "work", **environment: str) -> Iterator[Served]:
+    """Run `ainp work` for the broker in *data_dir*; it has no port."""
+    with _running(data_dir, f"{data_dir.name}.{name}", ["work"], environment) as served:
+        yield served
+
+
+@contextmanager
+def _running(
+    data_dir: Path,
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    user: pwd.struct_passwd | None = None,
+) -> Iterator[Served]:
+    log = data_dir.with_name(f"{name}.log")
+    given = {"PORT": "0", "AINP_DATA_DIR": str(data_dir), **environment}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [AINP, "serve", *arguments],
+            [AINP, *command],
             cwd=data_dir.parent,
             env=an_environment(**given),
             stdout=out,
@@ -103,9 +135,14 @@ def serving(
 
 def run_serve(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run an `ainp serve` that will not stay."""
+    return run_ainp(folder, "serve", *arguments, **environment)
+
+
+def run_ainp(folder: Path, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that will not stay."""
     given = {"PORT": "0", "AINP_DATA_DIR": str(folder / "data")} | environment
     return subprocess.run(
-        [AINP, "serve", *arguments],
+        [AINP, *command],
         cwd=folder,
         env=an_environment(**given),
         check=False,
@@ -159,6 +196,19 @@ def nothing_runs_on(data_dir: Path) -> bool:
         finally:
             os.close(lock)
     return not postgres_on(data_dir)
+
+
+def postmaster_of(data_dir: Path) -> int:
+    """The process of PostgreSQL that leads the others."""
+    return int(lines_of(data_dir / "postgres" / "postmaster.pid")[0])
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def a_free_port() -> int:

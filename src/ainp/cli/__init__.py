@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ainp import __version__
-from ainp.cli import fsck, keys, migrate, serve
+from ainp.cli import fsck, keys, migrate, process, serve, work
 
 app = typer.Typer(
     name="ainp",
@@ -15,6 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("work")(work.work)
+app.command("process", hidden=True)(process.process)
 app.command("fsck")(fsck.fsck)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ainp.core.errors import SchemaBehind
-from ainp.store import jobs, migrate
+from ainp.store import capacity, jobs, migrate
 from ainp.store.db import Database, Session
 from ainp.store.jobs import JobRun
 from ainp.store.migration_state import Status
@@ -20,6 +20,11 @@ class Standing:
 async def ping(db: Session) -> None:
     """Ask the database for anything."""
     await db.fetchval("SELECT 1")
+
+
+async def connections(db: Session) -> int:
+    """How many connections the database gives to ordinary users."""
+    return await capacity.connections(db)
 
 
 async def standing(db: Database) -> Standing:

@@ -23,8 +23,10 @@ from urllib.parse import quote
 from ainp.store.postgres_home import EmbeddedPostgresError, Home, find_home, sockets_of
 from ainp.store.postgres_processes import lines_of, processes_of, signal_processes
 
-__all__ = ["DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
+__all__ = ["CONNECTIONS_FOR_REQUESTS", "DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
 
+CONNECTIONS_FOR_REQUESTS = 84  # what is left is for jobs, for commands such as fsck, and PostgreSQL's own reserve
+_CONNECTIONS = 120
 _PORT = 5432  # of the socket's name; nothing listens on TCP
 _LOG_BYTES_MAX = 1 << 20
 _POLL_S = 0.01
@@ -38,7 +40,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": str(_PORT),
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": str(_CONNECTIONS),
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "5min",

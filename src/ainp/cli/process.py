@@ -1,0 +1,77 @@
+"""One of the processes of `ainp serve --workers N`, as its parent starts it."""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import uvloop
+
+from ainp.broker import make_broker
+from ainp.cli.postgres import NoDatabase, connected
+from ainp.cli.serve import answer_requests
+from ainp.cli.signals import cancel_on_signals
+from ainp.cli.work import POOL_SIZE, work_forever
+from ainp.settings import Settings, load_settings
+from ainp.telemetry import configure_logging, logger
+
+
+class Does(StrEnum):
+    """What a process is for."""
+
+    SERVE = "serve"
+    WORK = "work"
+
+
+def process(
+    does: Does,
+    name: Annotated[str, typer.Option(help="What it is called in the log.")],
+    parent: Annotated[int, typer.Option(help="File descriptor of the socket to its parent.")],
+    listener: Annotated[int, typer.Option(help="File descriptor of the listening socket.")] = -1,
+) -> None:
+    """Run one process of a broker that has several; `ainp serve --workers` starts it, nobody else."""
+    settings = load_settings(_env_file=None)  # the parent has read it, and passes on what it said
+    configure_logging(settings.log_level, process=name)
+    with socket.socket(fileno=parent) as channel:
+        try:
+            uvloop.run(_run(settings, does, channel, listener))
+        except asyncio.CancelledError:
+            pass  # told to stop before it was up
+        except NoDatabase as error:
+            logger().error("Fatal error starting a process of the broker", error=str(error))
+            raise typer.Exit(1) from error
+
+
+async def _run(settings: Settings, does: Does, channel: socket.socket, listener: int) -> None:
+    cancel_on_signals()
+    _end_with(channel)
+
+    def ready(*_: object) -> None:
+        with suppress(OSError):  # the parent is gone, which is noticed elsewhere
+            channel.send(b".")
+
+    size = settings.pool_size if does is Does.SERVE else POOL_SIZE
+    async with connected(settings, size=size) as database:
+        broker = make_broker(settings, database)
+        if does is Does.WORK:
+            ready()
+            await work_forever(broker)
+        else:
+            with socket.socket(fileno=listener) as inherited:
+                await answer_requests(broker, inherited, started=ready)
+
+
+def _end_with(channel: socket.socket) -> None:
+    """End as if told to when the parent is gone, however it went."""
+    channel.setblocking(False)
+    loop = asyncio.get_running_loop()
+
+    def closed() -> None:
+        loop.remove_reader(channel)
+        logger().warning("The parent process is gone, this one ends")
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(channel, closed)

@@ -1,0 +1,77 @@
+"""`ainp work`: what happens without a request, in a process of its own."""
+
+import asyncio
+
+import typer
+import uvloop
+
+from ainp.broker import Broker, make_broker
+from ainp.cli.connection import CANNOT
+from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
+from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
+from ainp.settings import Settings, SettingsError, load_settings
+from ainp.telemetry import configure_logging, logger
+from ainp.worker.jobs import scheduled
+from ainp.worker.schedule import run_forever
+
+POOL_SIZE = 16  # a job holds one connection while it runs and works with another
+_LOOK_AGAIN_S = 1.0
+
+
+def work() -> None:
+    """
+    Run the jobs, apart from requests; Ctrl-C ends it cleanly.
+
+    It works on DATABASE_URL, or on the embedded PostgreSQL of the `ainp serve` that uses the same AINP_DATA_DIR, and
+    waits until that runs. With JOBS_ENABLED=false the broker leaves all jobs to this command; without it, and with
+    several of these commands, each run of a job is done by one of them.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        typer.echo(f"ainp: {error}", err=True)
+        raise typer.Exit(CANNOT) from error
+    configure_logging(settings.log_level)
+    try:
+        interrupt_on_signals()
+        uvloop.run(_work(settings))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        pass  # told to stop
+    except NoDatabase as error:
+        logger().error("Fatal error starting worker", error=str(error))
+        raise typer.Exit(1) from error
+    logger().info("AINP Worker stopped")
+
+
+async def _work(settings: Settings) -> None:
+    cancel_on_signals()
+    embedded = settings.database_url is None
+    if embedded:
+        await _wait_for_broker(settings)
+    async with connected(settings, size=POOL_SIZE) as database:
+        if not embedded:  # the broker that owns the embedded one migrates it
+            await say_what_is_missing(database)
+        logger().info("AINP Worker started")
+        await work_forever(make_broker(settings, database))
+
+
+async def _wait_for_broker(settings: Settings) -> None:
+    """Wait for the broker's PostgreSQL; taking it would keep the broker from starting."""
+    said = False
+    while True:
+        try:
+            async with connected(settings, size=1):
+                return
+        except NoDatabase:
+            if not said:
+                said = True
+                logger().warning(
+                    "Waiting for the broker's PostgreSQL: start `ainp serve`, or set DATABASE_URL",
+                    data_dir=str(settings.data_dir.resolve()),
+                )
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+async def work_forever(broker: Broker) -> None:
+    """Do everything that needs no request, until cancelled."""
+    await run_forever(broker.database, scheduled(broker))
