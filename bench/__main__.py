@@ -12,13 +12,13 @@ from rich.console import Console
 from ainp.operations.committees import Epochs
 from ainp.settings import load_settings
 from ainp.store.db import Database
-from bench import limits, processes, report, requests
+from bench import finalize, limits, processes, report, requests
 from bench.broker import Served, a_folder, serving
 from bench.client import Clients
 from bench.measure import Bench, Figure
 from bench.operations import FULL, OPERATIONS, QUICK, Sizes, Suite
 
-NAMES = (*OPERATIONS, "limits")
+NAMES = ("limits", *OPERATIONS, "finalizer")
 _SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
 _BUSY = 0.1  # cores
 
@@ -35,12 +35,16 @@ def main() -> None:
     if busy > _BUSY:
         console.print(f"[red]{busy:.1f} cores are busy with something else: the figures will be worse than they are[/]")
     with a_folder() as folder, Clients(options.clients) as clients:
-        run = Run(folder, clients, QUICK if options.quick else FULL, wanted, console)
+        sizes, connections = QUICK if options.quick else FULL, tuple(map(int, options.connections.split(",")))
+        run = Run(folder, clients, sizes, wanted, connections, console)
         with serving(folder, given) as served:
             run.facts["first start, s"] = served.started_s
         with serving(folder, given, profile=options.profile) as served:
             run.facts["start, s"] = served.started_s
             run.measure(served)
+        if "finalizer" in wanted:
+            with serving(folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
+                run.finalize(served)
     head = report.header({**run.settings, **given}, busy)
     report.show(console, head, run.figures, run.facts)
     if options.json is not None:
@@ -56,6 +60,7 @@ class Run:
     clients: Clients
     sizes: Sizes
     wanted: Collection[str]
+    connections: tuple[int, ...]
     console: Console
     figures: list[Figure] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
@@ -71,8 +76,14 @@ class Run:
                 self._say(limits.empty_request(bench, self.folder, self.sizes.reads))
                 self._say(limits.single_row_commits(bench, self.folder, self.sizes.commits))
             _populate(bench, self.sizes.agents)
-            Suite(bench, self.sizes, self.wanted, self._say).run()
+            Suite(bench, self.sizes, self.wanted, self.connections, self._say).run()
             self._remember(served, "after the run")
+
+    def finalize(self, served: Served) -> None:
+        """The finalizer's job, on a broker that leaves it to others."""
+        with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
+            for figure in finalize.measure(bench, requests.agents(self.sizes.agents), self.sizes.finalized):
+                self._say(figure)
 
     def _say(self, figure: Figure) -> None:
         self.figures.append(figure)
@@ -106,6 +117,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure the broker on this machine.")
     parser.add_argument("--only", default="", help=f"what to measure, comma separated: {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="a smoke test: the figures mean nothing")
+    parser.add_argument("--connections", default="16,64", help="of the clients together; 64: a flow's steps only")
     parser.add_argument("--clients", type=int, default=1, help="client processes")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the broker")

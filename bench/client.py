@@ -162,8 +162,9 @@ async def _run(batch: Batch, pipe: Connection) -> Outcome:
 
 def _serve(pipe: Connection) -> None:
     while True:
-        batch = pipe.recv()
-        if batch is None:
+        try:
+            batch = pipe.recv()
+        except EOFError:  # whoever measures has ended
             return
         try:
             outcome: Outcome | str = uvloop.run(_run(batch, pipe))

@@ -41,7 +41,7 @@ class Sizes:
 FULL = Sizes(
     agents=1000, flows=3000, each=3000, attested=2000, reads=10_000, commits=100_000, finalized=10_000, patience_s=15
 )
-QUICK = Sizes(agents=40, flows=20, each=20, attested=10, reads=50, commits=500, finalized=50, patience_s=0.5)
+QUICK = Sizes(agents=40, flows=20, each=20, attested=10, reads=50, commits=500, finalized=50, patience_s=0.0)
 
 
 class _Named(msgspec.Struct):
@@ -66,6 +66,7 @@ class Suite:
     bench: Bench
     sizes: Sizes
     wanted: Collection[str]
+    connections: tuple[int, ...]  # the first is what everything is measured with
     said: Callable[[Figure], None]
 
     def run(self) -> None:
@@ -78,9 +79,9 @@ class Suite:
             self._step("flow", [requests.flow(client, worker) for client, worker in pairs])
         settled: Sequence[_Settled] = ()
         if self._wants("initiate", "propose", "accept", "settle", "attest", "receipt"):
-            settled = self._chain(dids, connections=16)
-        if self._wants("initiate", "propose", "accept", "settle"):
-            self._chain(dids, connections=64)
+            settled = self._chain(dids, self.connections[0])
+        for more in self.connections[1:] if self._wants("initiate", "propose", "accept", "settle") else ():
+            self._chain(dids, more)
         if self._wants("attest", "receipt"):
             self._attested(dids, settled[: self._with_warm_up(self.sizes.attested)])
 
@@ -90,7 +91,8 @@ class Suite:
     def _with_warm_up(self, count: int) -> int:
         return count + count // 10
 
-    def _step(self, name: str, works: Sequence[Work], *, connections: int = 16) -> Sequence[bytes]:
+    def _step(self, name: str, works: Sequence[Work], connections: int | None = None) -> Sequence[bytes]:
+        connections = connections or self.connections[0]
         if name not in self.wanted:
             return self.bench.run(works, connections=connections, keep=True)
         figure, answers = self.bench.measure(
@@ -99,27 +101,25 @@ class Suite:
         self.said(figure)
         return answers
 
-    def _chain(self, dids: Sequence[AgentDid], *, connections: int) -> Sequence[_Settled]:
+    def _chain(self, dids: Sequence[AgentDid], connections: int) -> Sequence[_Settled]:
         """The four steps of a flow, each for all negotiations before the next."""
         pairs = requests.pairs(dids, self._with_warm_up(self.sizes.each), f"chain {connections}")
-        opened = self._step(
-            "initiate", [requests.initiate(client, worker) for client, worker in pairs], connections=connections
-        )
+        opened = self._step("initiate", [requests.initiate(client, worker) for client, worker in pairs], connections)
         ids = [msgspec.json.decode(answer, type=_Named).id for answer in opened]
         self._step(
             "propose",
             [requests.propose(id_, worker) for id_, (_, worker) in zip(ids, pairs, strict=True)],
-            connections=connections,
+            connections,
         )
         self._step(
             "accept",
             [requests.accept(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)],
-            connections=connections,
+            connections,
         )
         settled = self._step(
             "settle",
             [requests.settle(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)],
-            connections=connections,
+            connections,
         )
         return [msgspec.json.decode(answer, type=_Settled) for answer in settled]
 
