@@ -6,10 +6,10 @@ STAMP  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check fmt test test-core test-long bench schema docs lock clean
+.PHONY: help setup run check fmt test test-core test-long bench bench-growth schema docs lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with everything the project needs
 $(STAMP): requirements/dev.txt pyproject.toml
@@ -43,6 +43,9 @@ test-long: $(STAMP) ## What takes minutes: long races, deep properties
 
 bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,flow" and more: docs/performance.md
 	$(BIN)/python -m bench $(OPTIONS)
+
+bench-growth: $(STAMP) ## Measure what a request costs when the tables have grown; OPTIONS="--receipts 100000"
+	$(BIN)/python -m bench.growth $(OPTIONS)
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema

@@ -1,7 +1,6 @@
 """`python -m bench`: measure the broker on this machine."""
 
 import argparse
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +8,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ainp.operations.committees import Epochs
-from ainp.settings import load_settings
-from ainp.store.db import Database
 from bench import finalize, limits, processes, report, requests
 from bench.broker import Served, a_folder, serving
 from bench.client import Clients
 from bench.measure import Bench, Figure
 from bench.operations import FULL, OPERATIONS, QUICK, Sizes, Suite
+from bench.populate import populate
 
 NAMES = ("limits", *OPERATIONS, "finalizer")
 _SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
@@ -75,7 +72,7 @@ class Run:
             if "limits" in self.wanted:
                 self._say(limits.empty_request(bench, self.folder, self.sizes.reads))
                 self._say(limits.single_row_commits(bench, self.folder, self.sizes.commits))
-            _populate(bench, self.sizes.agents)
+            populate(bench, requests.agents(self.sizes.agents))
             Suite(bench, self.sizes, self.wanted, self.connections, self._say).run()
             self._remember(served, "after the run")
 
@@ -95,22 +92,6 @@ class Run:
         self.facts[f"broker's memory {when}, MB RSS"] = broker.rss
         self.facts[f"broker's memory {when}, MB PSS"] = broker.pss
         self.facts[f"PostgreSQL's memory {when}, MB PSS"] = postgres.pss
-
-
-def _populate(bench: Bench, count: int) -> None:
-    """Register agents, and publish the list that committees are drawn from as the job does every minute."""
-    bench.run([requests.register(did) for did in requests.agents(count)])
-    asyncio.run(_publish_epoch(bench.served.dsn))
-
-
-async def _publish_epoch(dsn: str) -> None:
-    database = Database(dsn, size=1)
-    await database.open()
-    settings = load_settings(_env_file=None)
-    try:
-        await Epochs(settings.eligibility, committee_size=settings.pou_m).rebuild(database)
-    finally:
-        await database.close()
 
 
 def _options() -> argparse.Namespace:

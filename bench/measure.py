@@ -53,10 +53,11 @@ class Figure:
 class Bench:
     """The broker that is measured, and who asks it."""
 
-    def __init__(self, served: Served, clients: Clients, *, patience_s: float) -> None:
+    def __init__(self, served: Served, clients: Clients, *, patience_s: float, jobs: bool = True) -> None:
         self.served = served
         self.clients = clients
         self._patience_s = patience_s  # for background work to end
+        self._pending = _PENDING if jobs else "SELECT false"
         self._loop = asyncio.Runner()
         self._connection: Any = None
 
@@ -73,6 +74,14 @@ class Bench:
     def ask(self, sql: str, *arguments: object) -> Any:  # noqa: ANN401 - a column's value
         """The first column of the first row."""
         return self._loop.run(self._connection.fetchval(sql, *arguments))
+
+    def rows(self, sql: str, *arguments: object) -> Sequence[Any]:
+        """All rows."""
+        return list(self._loop.run(self._connection.fetch(sql, *arguments)))
+
+    def do(self, sql: str) -> None:
+        """Run something."""
+        self._loop.run(self._connection.execute(sql))
 
     def run(self, works: Sequence[Work], *, connections: int = 16, keep: bool = False) -> Sequence[bytes]:
         """Do something that is not measured; its answers, if they are to be kept."""
@@ -114,7 +123,7 @@ class Bench:
     def calm(self) -> None:
         """Wait until broker and database have nothing left to do."""
         deadline = time.monotonic() + self._patience_s
-        while self.ask(_PENDING) and time.monotonic() < deadline:
+        while self.ask(self._pending) and time.monotonic() < deadline:
             time.sleep(_CALM_WINDOW_S)
         while time.monotonic() < deadline:
             before = self.served.cost()

@@ -44,7 +44,9 @@ FULL = Sizes(
 QUICK = Sizes(agents=40, flows=20, each=20, attested=10, reads=50, commits=500, finalized=50, patience_s=0.0)
 
 
-class _Named(msgspec.Struct):
+class Named(msgspec.Struct):
+    """What has an id."""
+
     id: str
 
 
@@ -54,7 +56,9 @@ class _Receipt(msgspec.Struct):
     committee: list[AgentDid]
 
 
-class _Settled(msgspec.Struct):
+class Settled(msgspec.Struct):
+    """The answer to a settlement, as far as it is needed."""
+
     task_id: str
     receipt: _Receipt
 
@@ -77,7 +81,7 @@ class Suite:
         if "flow" in self.wanted:
             pairs = requests.pairs(dids, self._with_warm_up(self.sizes.flows), "flow")
             self._step("flow", [requests.flow(client, worker) for client, worker in pairs])
-        settled: Sequence[_Settled] = ()
+        settled: Sequence[Settled] = ()
         if self._wants("initiate", "propose", "accept", "settle", "attest", "receipt"):
             settled = self._chain(dids, self.connections[0])
         for more in self.connections[1:] if self._wants("initiate", "propose", "accept", "settle") else ():
@@ -101,11 +105,11 @@ class Suite:
         self.said(figure)
         return answers
 
-    def _chain(self, dids: Sequence[AgentDid], connections: int) -> Sequence[_Settled]:
+    def _chain(self, dids: Sequence[AgentDid], connections: int) -> Sequence[Settled]:
         """The four steps of a flow, each for all negotiations before the next."""
         pairs = requests.pairs(dids, self._with_warm_up(self.sizes.each), f"chain {connections}")
         opened = self._step("initiate", [requests.initiate(client, worker) for client, worker in pairs], connections)
-        ids = [msgspec.json.decode(answer, type=_Named).id for answer in opened]
+        ids = [msgspec.json.decode(answer, type=Named).id for answer in opened]
         self._step(
             "propose",
             [requests.propose(id_, worker) for id_, (_, worker) in zip(ids, pairs, strict=True)],
@@ -121,9 +125,9 @@ class Suite:
             [requests.settle(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)],
             connections,
         )
-        return [msgspec.json.decode(answer, type=_Settled) for answer in settled]
+        return [msgspec.json.decode(answer, type=Settled) for answer in settled]
 
-    def _attested(self, dids: Sequence[AgentDid], settled: Sequence[_Settled]) -> None:
+    def _attested(self, dids: Sequence[AgentDid], settled: Sequence[Settled]) -> None:
         """Five attestations on each: a remark, two verdicts, the one that completes the quorum, a late one."""
         remarks = [
             requests.attest(each.task_id, self._stranger(dids, each, number), "QUALITY_HIGH")
@@ -138,9 +142,9 @@ class Suite:
             count = self._with_warm_up(self.sizes.reads)
             self._step("receipt", (reads * (count // len(reads) + 1))[:count])
 
-    def _stranger(self, dids: Sequence[AgentDid], settled: _Settled, number: int) -> AgentDid:
+    def _stranger(self, dids: Sequence[AgentDid], settled: Settled, number: int) -> AgentDid:
         did = dids[number % len(dids)]
         return dids[(number + 1) % len(dids)] if did == settled.receipt.agent_did else did
 
-    def _passed(self, settled: _Settled, seat: int) -> Work:
+    def _passed(self, settled: Settled, seat: int) -> Work:
         return requests.attest(settled.task_id, settled.receipt.committee[seat], "AUDIT_PASS")

@@ -101,8 +101,11 @@ def _stat(pid: int) -> _Stat:
 
 
 def _precise(pid: int) -> float:
-    """Nanoseconds of the first thread, where the kernel keeps them: PostgreSQL's processes have no other."""
+    """Nanoseconds of the threads that live, where the kernel keeps them."""
+    found = 0
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += int((thread / "schedstat").read_text().split()[0])
     except (OSError, IndexError):
         return 0.0
+    return found / 1e9

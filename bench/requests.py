@@ -14,9 +14,9 @@ _TERMS = {"price": PRICE, "delivery_time": 60_000, "quality_sla": 0.9}
 _COUNTER = {**_TERMS, "delivery_time": 90_000}
 
 
-def agents(count: int) -> Sequence[AgentDid]:
+def agents(count: int, name: str = "agents") -> Sequence[AgentDid]:
     """As many DIDs, the same in every run."""
-    chance = random.Random("agents")
+    chance = random.Random(name)
     return [did_of_key(chance.randbytes(32)) for _ in range(count)]
 
 
@@ -31,9 +31,9 @@ def get(path: str) -> Single:
     return Single(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
 
 
-def post(path: str, body: Mapping[str, object]) -> Single:
+def post(path: str, body: Mapping[str, object], **headers: str) -> Single:
     """A write."""
-    return Single(f"POST {path}".encode() + _rest(body))
+    return Single(f"POST {path}".encode() + _rest(body, **headers))
 
 
 def register(did: AgentDid) -> Single:
@@ -100,7 +100,8 @@ def _proposal(worker: AgentDid) -> Mapping[str, object]:
     return {"proposer_did": worker, "proposal": _COUNTER}
 
 
-def _rest(body: Mapping[str, object]) -> bytes:
+def _rest(body: Mapping[str, object], **headers: str) -> bytes:
     raw = msgspec.json.encode(body)
-    head = f" HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(raw)}\r\n\r\n"
-    return head.encode() + raw
+    fixed = {"host": "127.0.0.1", "content-type": "application/json", "content-length": str(len(raw))}
+    lines = [f"{name}: {value}\r\n" for name, value in {**fixed, **headers}.items()]
+    return f" HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + raw

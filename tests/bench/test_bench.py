@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ainp.http.routes import ROUTES
 from bench.__main__ import NAMES
 from bench.measure import Figure
 from support.reader import ROOT
@@ -23,11 +26,12 @@ LINES = {
     ("finalize", 1),
     ("judge", 1),
 }
+NOT_ASKED = {"GET /health/detailed"}  # it is /health/ready by another name
 
 
-def run(*options: str) -> "subprocess.CompletedProcess[str]":
+def run(*options: str, module: str = "bench") -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "bench", *options]
+    command = [sys.executable, "-m", module, *options]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -50,3 +54,17 @@ def test_what_does_not_exist_is_not_measured() -> None:
 
     assert done.returncode == 1
     assert done.stderr == f"unknown: love; there are {', '.join(NAMES)}\n"
+
+
+@pytest.mark.long
+def test_growth_is_measured_for_every_route(tmp_path: Path) -> None:
+    options = ("--quick", "--receipts", "2000", "--agents", "300", "--json", str(tmp_path / "growth.json"))
+    done = run(*options, module="bench.growth")
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "growth.json").read_text())
+    asked = {cost["name"].split(",")[0].split("?")[0] for cost in found["costs"]}
+    routes = {f"{route.method} {route.path}" for route in ROUTES}
+    assert routes - asked == NOT_ASKED
+    assert all(cost["before"] > 0 and cost["after"] > 0 for cost in found["costs"])
+    assert [plan for plans in found["plans"].values() for plan in plans if plan["scans"]]
