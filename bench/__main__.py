@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from ainp.settings import Settings
 from bench import finalize, limits, processes, report, requests
 from bench.broker import Served, a_folder, serving
 from bench.client import Clients
@@ -17,6 +18,7 @@ from bench.populate import populate
 
 NAMES = ("limits", *OPERATIONS, "finalizer")
 _SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
+_OURS = ("workers", "pool_size", "log_level", "pou_k", "pou_m")
 _BUSY = 0.1  # cores
 
 
@@ -42,7 +44,10 @@ def main() -> None:
         if "finalizer" in wanted:
             with serving(folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
                 run.finalize(served)
-    head = report.header({**run.settings, **given}, busy)
+    ours = {
+        name.upper(): str(Settings.model_fields[name].default) for name in _OURS
+    }  # the broker's environment is bare
+    head = report.header({**run.settings, **ours, **given}, busy)
     report.show(console, head, run.figures, run.facts)
     if options.json is not None:
         found = report.as_json(head, run.figures, run.facts)
@@ -68,6 +73,7 @@ class Run:
         with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
             bench.calm()
             self._remember(served, "idle")
+            self.facts["CPU idle, ms of broker and PostgreSQL in a second"] = bench.idle(self.sizes.idle_s)
             self.settings |= {name: str(bench.ask("SELECT current_setting($1)", name)) for name in _SHOWN}
             if "limits" in self.wanted:
                 self._say(limits.empty_request(bench, self.folder, self.sizes.reads))

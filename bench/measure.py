@@ -120,6 +120,13 @@ class Bench:
         )
         return figure, [*first, *outcome.answers]
 
+    def idle(self, seconds: float) -> float:
+        """What broker and database cost while nobody asks for anything: milliseconds of CPU in a second."""
+        before = self.served.cost()
+        time.sleep(seconds)
+        after = self.served.cost()
+        return 1000 * (after.broker_s + after.postgres_s - before.broker_s - before.postgres_s) / seconds
+
     def calm(self) -> None:
         """Wait until broker and database have nothing left to do."""
         deadline = time.monotonic() + self._patience_s

@@ -35,13 +35,24 @@ class Sizes:
     reads: int
     commits: int
     finalized: int
+    idle_s: float
     patience_s: float
 
 
 FULL = Sizes(
-    agents=1000, flows=3000, each=3000, attested=2000, reads=10_000, commits=100_000, finalized=10_000, patience_s=15
+    agents=1000,
+    flows=3000,
+    each=3000,
+    attested=2000,
+    reads=10_000,
+    commits=100_000,
+    finalized=10_000,
+    idle_s=5,
+    patience_s=15,
 )
-QUICK = Sizes(agents=40, flows=20, each=20, attested=10, reads=50, commits=500, finalized=50, patience_s=0.0)
+QUICK = Sizes(
+    agents=40, flows=20, each=20, attested=10, reads=50, commits=500, finalized=50, idle_s=0.2, patience_s=0.0
+)
 
 
 class Named(msgspec.Struct):

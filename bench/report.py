@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bench.measure import Figure
 
+_BUSY_CLIENT = 0.7  # of a core
 _ROOT = Path(__file__).parent.parent
 
 
@@ -76,7 +77,7 @@ def show(console: Console, head: Mapping[str, str], figures: Sequence[Figure], f
         table.add_row(*_row(figure, figures))
     console.print(table)
     for name, fact in facts.items():
-        console.print(f"{name:>34}: {fact:.2f}", highlight=False)
+        console.print(f"{name:>50}: {fact:.2f}", highlight=False)
 
 
 def as_json(head: Mapping[str, str], figures: Sequence[Figure], facts: Mapping[str, float]) -> Mapping[str, object]:
@@ -114,9 +115,14 @@ def _row(figure: Figure, figures: Sequence[Figure]) -> Sequence[str]:
         f"[bold]{figure.cpu:.3f}[/]",
         _judged(figure, known, " ".join(targets)),
         "" if not limit else f"{figure.cpu / limit:.1f}",
-        f"{figure.client:.3f}",
+        f"[red]{figure.client:.3f}[/]" if _client_bound(figure) else f"{figure.client:.3f}",
         f"[red]{figure.others:.2f}[/]" if figure.others > 0.1 else f"{figure.others:.2f}",  # noqa: PLR2004 - a tenth of a core
     )
+
+
+def _client_bound(figure: Figure) -> bool:
+    """Whether a client process was busy most of the time, so that it may have been the limit."""
+    return figure.client * figure.rate > 1000 * _BUSY_CLIENT
 
 
 def _judged(figure: Figure, known: Known, text: str) -> str:
