@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="processes that answer requests")
     pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL, for each of these processes")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
-    jobs_enabled: Boolean = Field(True, description="run the scheduled jobs in this process")
+    jobs_enabled: Boolean = Field(True, description="run the jobs and publish events; false leaves it to `ainp work`")
 
     auth_mode: Literal["compat", "strict"] | None = Field(
         None, description="compat believes the DID that a request names; default: compat on loopback, else strict"
