@@ -118,7 +118,7 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ainp.store.db._ACQUIRE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("ainp.store.pool._PATIENCE_S", 0.1)
     async with database.transaction() as one, database.transaction() as two:
         await one.execute("SELECT 1")
         await two.execute("SELECT 1")

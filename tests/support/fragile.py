@@ -1,8 +1,7 @@
 # ruff: noqa: ANN401 - it stands in for the driver's connection, which has no types
 """A database whose connection is killed by the server at a chosen statement."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,34 +26,35 @@ class Fragile(Database):
         self._inner = inner
         self._death = death
 
-    @asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[Any]:
-        async with self._inner._acquired() as connection:
-            yield _Dying(connection, self._death, self._inner)
+    async def _borrow(self) -> Any:
+        return _Dying(await self._inner._borrow(), self._death, self._inner)
+
+    def _give_back(self, place: Any) -> None:
+        self._inner._give_back(place.place)
 
 
 class _Dying:
     """A connection that counts its statements."""
 
-    def __init__(self, connection: Any, death: Death, other: Database) -> None:
-        self._connection = connection
+    def __init__(self, place: Any, death: Death, other: Database) -> None:
+        self.place = place
         self._death = death
         self._other = other
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
+        return getattr(self.place, name)
 
     async def fetch(self, *call: Any, **options: Any) -> Any:
-        return await self._counted(self._connection.fetch, *call, **options)
+        return await self._counted(self.place.fetch, *call, **options)
 
     async def fetchrow(self, *call: Any, **options: Any) -> Any:
-        return await self._counted(self._connection.fetchrow, *call, **options)
+        return await self._counted(self.place.fetchrow, *call, **options)
 
     async def fetchval(self, *call: Any, **options: Any) -> Any:
-        return await self._counted(self._connection.fetchval, *call, **options)
+        return await self._counted(self.place.fetchval, *call, **options)
 
     async def execute(self, *call: Any, **options: Any) -> Any:
-        return await self._counted(self._connection.execute, *call, **options)
+        return await self._counted(self.place.execute, *call, **options)
 
     async def _counted(self, run: Callable[..., Awaitable[Any]], *call: Any, **options: Any) -> Any:
         dies, self._death.statement = self._death.statement == 0, self._death.statement - 1
@@ -68,4 +68,4 @@ class _Dying:
 
     async def _die(self) -> None:
         self._death.happened = True
-        await self._other.execute("SELECT pg_terminate_backend($1, 5000)", self._connection.get_server_pid())
+        await self._other.execute("SELECT pg_terminate_backend($1, 5000)", self.place.connection.get_server_pid())

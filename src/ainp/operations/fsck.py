@@ -64,10 +64,10 @@ Event = Begun | Skipped | Progress | Finding
 
 async def run(db: Database) -> AsyncGenerator[Event, None]:
     """Look at everything there is, in one snapshot; what migrations are missing for is skipped, and said."""
-    async with db.connection() as connection:
-        standing = await migrate.missing(connection)
+    async with db.connection() as place:
+        standing = await migrate.missing(place)
         lacking = {one.number: f"{one.name} ({one.state})" for one in standing if _in_the_way(one)}
-        async with stored.snapshot(connection) as seen:
+        async with stored.snapshot(place.connection) as seen:
             for part in PARTS:
                 if missing := sorted(part.needs & lacking.keys()):
                     yield Skipped(part, tuple(lacking[number] for number in missing))

@@ -5,6 +5,7 @@ A statement run on the pool is its own transaction. Whoever needs several opens 
 the pool: functions take a `Session` and don't know which it is.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
@@ -12,15 +13,22 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import msgspec
 
-from ainp.core.errors import DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
+from ainp.core.errors import BrokerError, DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
+from ainp.store.pool import STATEMENT_S, Place, Pool
 
 Row = Any  # asyncpg.Record: columns by name
 _T = TypeVar("_T")
 
 _CONNECT_TIMEOUT_S = 5
-_COMMAND_TIMEOUT_S = 30  # no statement of a request runs longer; a stuck one frees its connection
-_ACQUIRE_TIMEOUT_S = 10  # longer than any burst; then the caller is told to come back
-_IDLE_S = 300
+
+_SESSION = {"application_name": "ainp", "timezone": "UTC"}
+# A machine that vanished, or a process that was stopped, gives back what it holds after half a minute.
+_DEDICATED = {
+    "idle_session_timeout": "30s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 _GONE = (
     OSError,
@@ -34,6 +42,10 @@ _GONE = (
     asyncpg.InvalidCatalogNameError,
 )
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+_REFUSED = (*_GONE, *_NOT_MIGRATED, asyncpg.TransactionRollbackError, asyncpg.NumericValueOutOfRangeError)
+
+_TRANSACTION = ("BEGIN", "COMMIT", "ROLLBACK")
+_SAVEPOINT = ("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part; RELEASE part")
 
 
 class Stale(Unavailable):
@@ -71,38 +83,50 @@ class Session(Protocol):
 class Transaction:
     """One open transaction; inside, `transaction()` is a savepoint."""
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a place in the pool, or the driver's connection
         self._connection = connection
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
-        return await translated(self._connection.fetch, sql, *args)
+        try:
+            return await self._connection.fetch(sql, *args)  # type: ignore[no-any-return]
+        except _REFUSED as error:
+            raise _refusal(error) from error
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row."""
-        return await translated(self._connection.fetchrow, sql, *args)
+        try:
+            return await self._connection.fetchrow(sql, *args)
+        except _REFUSED as error:
+            raise _refusal(error) from error
 
     async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401 - a column's value
         """The first row's first column."""
-        return await translated(self._connection.fetchval, sql, *args)
+        try:
+            return await self._connection.fetchval(sql, *args)
+        except _REFUSED as error:
+            raise _refusal(error) from error
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag."""
-        return await translated(self._connection.execute, sql, *args)
+        try:
+            return await self._connection.execute(sql, *args)  # type: ignore[no-any-return]
+        except _REFUSED as error:
+            raise _refusal(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Session"]:
-        """Open a savepoint."""
-        savepoint = self._connection.transaction()
-        await translated(savepoint.start)
+        """Open a savepoint, or the transaction itself where there is none."""
+        begin, commit, rollback = _SAVEPOINT if self._connection.is_in_transaction() else _TRANSACTION
+        await self.execute(begin)
         try:
             yield self
         except BaseException:
             # A connection that is lost can't be rolled back; what happened first is what the caller is told.
             with suppress(*_GONE):
-                await savepoint.rollback()
+                await self._connection.execute(rollback)
             raise
-        await translated(savepoint.commit)
+        await self.execute(commit)
 
 
 class Database:
@@ -110,23 +134,13 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 20) -> None:
         self._url = url
+        self._pool: Pool | None = None
         self._size = size
-        self._pool: Any = None
 
     async def open(self) -> None:
         """Connect once, so that a wrong URL is noticed at start."""
-        self._pool = asyncpg.create_pool(
-            self._url,
-            min_size=1,
-            max_size=self._size,
-            max_inactive_connection_lifetime=_IDLE_S,
-            timeout=_CONNECT_TIMEOUT_S,
-            command_timeout=_COMMAND_TIMEOUT_S,
-            init=_prepare,
-            reset=_leave_alone,
-            server_settings={"application_name": "ainp", "timezone": "UTC"},
-        )
-        await translated(self._pool.__aenter__)
+        self._pool = Pool(self._connected, size=self._size)
+        await translated(self._pool.open)
 
     async def close(self) -> None:
         """Let running statements end, then disconnect."""
@@ -135,70 +149,122 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
-        async with self._acquired() as connection:
-            return await translated(connection.fetch, sql, *args)
+        place = await self._borrow()
+        try:
+            return await place.fetch(sql, *args)  # type: ignore[no-any-return]
+        except _REFUSED as error:
+            raise _refusal(error) from error
+        finally:
+            self._give_back(place)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row."""
-        async with self._acquired() as connection:
-            return await translated(connection.fetchrow, sql, *args)
+        place = await self._borrow()
+        try:
+            return await place.fetchrow(sql, *args)
+        except _REFUSED as error:
+            raise _refusal(error) from error
+        finally:
+            self._give_back(place)
 
     async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401 - a column's value
         """The first row's first column."""
-        async with self._acquired() as connection:
-            return await translated(connection.fetchval, sql, *args)
+        place = await self._borrow()
+        try:
+            return await place.fetchval(sql, *args)
+        except _REFUSED as error:
+            raise _refusal(error) from error
+        finally:
+            self._give_back(place)
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag."""
-        async with self._acquired() as connection:
-            return await translated(connection.execute, sql, *args)
+        place = await self._borrow()
+        try:
+            return await place.execute(sql, *args)  # type: ignore[no-any-return]
+        except _REFUSED as error:
+            raise _refusal(error) from error
+        finally:
+            self._give_back(place)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """Open a transaction; what raises inside leaves nothing behind."""
-        async with self._acquired() as connection, Transaction(connection).transaction() as session:
-            yield session
+        place = await self._borrow()
+        try:
+            async with Transaction(place).transaction() as session:
+                yield session
+        finally:
+            self._give_back(place)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    async def connection(self) -> AsyncIterator[Place]:
         """Borrow a connection for what needs one of its own, such as a session's advisory lock."""
-        async with self._acquired() as connection:
-            try:
-                yield connection
-            except BaseException:
-                # Interrupted at any point: what the session holds goes with it, not back into the pool.
-                with suppress(asyncpg.InterfaceError):
-                    connection.terminate()
-                raise
+        place = await self._borrow()
+        try:
+            yield place
+        except BaseException:
+            place.spoilt = True  # interrupted at any point: what the session holds is not the next borrower's
+            raise
+        finally:
+            self._give_back(place)
 
     @asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[Any]:
-        if self._pool is None:
-            raise DatabaseUnavailable("the database is not open")
-        connection = await translated(self._pool.acquire, timeout=_ACQUIRE_TIMEOUT_S)
+    async def dedicated(self) -> AsyncIterator[Any]:
+        """Open a connection beside the pool, for what lasts: a lock, a channel that is listened to."""
+        connection = await translated(
+            asyncpg.connect,
+            self._url,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_S,
+            server_settings=_SESSION | _DEDICATED,
+        )
         try:
             yield connection
         finally:
-            # The driver's reset is off: a transaction that could not be ended must not be the next borrower's.
-            with suppress(asyncpg.InterfaceError):  # it was lost, and is the pool's no more
-                if connection.is_in_transaction():
-                    connection.terminate()
-            await self._pool.release(connection)
+            connection.terminate()
+
+    async def _borrow(self) -> Place:
+        if self._pool is None:
+            raise DatabaseUnavailable("the database is not open")
+        try:
+            return await self._pool.acquire()
+        except _REFUSED as error:
+            raise _refusal(error) from error
+
+    def _give_back(self, place: Place) -> None:
+        assert self._pool is not None
+        self._pool.release(place)
+
+    async def _connected(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+        # PostgreSQL itself ends a statement that is stuck: the driver's timer for each costs a third of a round trip.
+        limits = {"statement_timeout": f"{STATEMENT_S}s"}
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            connection = await asyncpg.connect(self._url, server_settings=_SESSION | limits)
+            try:
+                await _prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
 
 async def translated(call: Callable[..., Awaitable[_T]], *args: object, **options: object) -> _T:
     """Do it; a server that is gone and a schema that is behind become refusals a client understands."""
     try:
-        # Called here: a connection that was lost while nobody used it refuses before there is anything to await.
         return await call(*args, **options)
-    except asyncpg.TransactionRollbackError as error:
-        raise Stale from error  # a deadlock that PostgreSQL broke
-    except asyncpg.NumericValueOutOfRangeError as error:
-        raise InvalidRequest("an amount is too large for its account") from error
-    except _NOT_MIGRATED as error:
-        raise SchemaBehind(f"migrations are missing: {error}") from error
-    except _GONE as error:
-        raise DatabaseUnavailable("PostgreSQL does not answer") from error
+    except _REFUSED as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: BaseException) -> BrokerError:
+    if isinstance(error, asyncpg.TransactionRollbackError):
+        return Stale()  # a deadlock that PostgreSQL broke
+    if isinstance(error, asyncpg.NumericValueOutOfRangeError):
+        return InvalidRequest("an amount is too large for its account")
+    if isinstance(error, _NOT_MIGRATED):
+        return SchemaBehind(f"migrations are missing: {error}")
+    return DatabaseUnavailable("PostgreSQL does not answer")
 
 
 async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
@@ -209,7 +275,3 @@ async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no ty
             encoder=lambda value: msgspec.json.encode(value).decode(),
             decoder=msgspec.json.decode,
         )
-
-
-async def _leave_alone(connection: object) -> None:
-    """Skip the driver's reset: nothing here changes a session, and it would cost a round trip."""
