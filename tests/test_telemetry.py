@@ -1,0 +1,76 @@
+"""What is logged in one go reads as if each line had been logged alone."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+import structlog
+
+from ainp import telemetry
+from ainp.telemetry import Line, configure_logging, log, logger
+
+LINES = (
+    Line("Negotiation settled successfully", {"negotiation_id": "n", "amount": 7, "none": None}),
+    Line("Committee is short", {"committee": ["a", "b"], "at": datetime(2026, 1, 1, tzinfo=UTC)}, level="warning"),
+    Line("nothing beside it", {}),
+    Line('text that needs escaping: "\n\u2028é', {"what": "\x00"}, level="error"),
+    Line("seldom wanted", {"process": "another"}, level="debug"),
+)
+
+
+class Stream(StringIO):
+    """Counts how often it is flushed; a terminal, or none."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+        self.flushed = 0
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(telemetry, "_now", lambda: "2026-01-01T00:00:00.000Z")
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["machine", "terminal"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
+def test_lines_at_once_are_the_lines_one_by_one(level: str, *, terminal: bool) -> None:
+    at_once, one_by_one = Stream(terminal=terminal), Stream(terminal=terminal)
+
+    configure_logging(level, stream=at_once, process="serve-1")
+    log(LINES)
+    configure_logging(level, stream=one_by_one, process="serve-1")
+    for line in LINES:
+        getattr(logger(), line.level)(line.message, **line.facts)
+
+    assert at_once.getvalue() == one_by_one.getvalue()
+    assert at_once.getvalue().endswith("\n")
+    assert at_once.flushed == 1
+
+
+def test_lines_of_which_none_is_wanted_write_nothing() -> None:
+    stream = Stream(terminal=False)
+    configure_logging("ERROR", stream=stream)
+
+    log(LINES[:3])
+
+    assert (stream.getvalue(), stream.flushed) == ("", 0)
+
+
+def test_before_anything_is_configured_lines_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    log(LINES[:1])
+
+    assert "Negotiation settled successfully" in capsys.readouterr().out
