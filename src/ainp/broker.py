@@ -1,14 +1,16 @@
-"""What every handler and job works with: the database, the policies, and the lists committees are drawn from."""
+"""What every handler and job works with: the database, the policies, the lists of candidates, the events."""
 
 from dataclasses import dataclass, field
 from time import monotonic
 
+from ainp.adapters.events import Feed
 from ainp.core.did import AgentDid
 from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
 from ainp.operations.settlements import Terms
 from ainp.settings import Settings
 from ainp.store.db import Database
+from ainp.store.events import PublishedEvents
 
 _SEEN_LIMIT = 50_000  # a minute of distinct agents; more are noticed the next minute
 
@@ -21,6 +23,7 @@ class Broker:
     database: Database
     terms: Terms
     grant: GrantPolicy
+    events: Feed
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)
 
@@ -53,4 +56,5 @@ def make_broker(settings: Settings, database: Database) -> Broker:
         database=database,
         terms=Terms(settings.settlement, settings.judging, epochs),
         grant=GrantPolicy(settings.initial_credits, settings.initial_credits_hourly_cap),
+        events=Feed(PublishedEvents(database)),
     )

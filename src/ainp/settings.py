@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     )
     negotiation_expiration_interval_minutes: int = Field(5, ge=1, le=59, description="how often negotiations expire")
 
+    events_retention_days: int = Field(
+        7, ge=1, le=3650, description="how long events are kept for receivers that come back"
+    )
+
     pou_k: int = Field(3, ge=1, description="voices that make the quorum")
     pou_m: int = Field(5, ge=1, le=100, description="seats of a committee")
     pou_quorum_mode: QuorumMode = Field(QuorumMode.COMMITTEE_ONLY, description="whose passing voice counts")

@@ -34,6 +34,7 @@ _SECTIONS = {
         "POOL_SIZE",
         "LOG_LEVEL",
         "JOBS_ENABLED",
+        "EVENTS_",
     ),
     "Who is believed": ("AUTH_MODE", "AINP_ENV", "NODE_ENV", "AINP_PROXY_SECRET", "ADMIN_TOKEN", "CREDITS_DEV_"),
     "Money and negotiations": ("INITIAL_", "BROKER_DID", "MIN_FEE_BPS", "SETTLE_", "NEGOTIATION_"),

@@ -1,1 +1,1 @@
-"""What has two implementations, one of them outside the process; so far nothing has."""
+"""What may have a second implementation, one of them outside the process."""

@@ -17,16 +17,16 @@ from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
 from ainp.cli.signals import TO_STOP, cancel_on_signals, interrupt_on_signals
 from ainp.cli.supervisor import DRAIN_S, NotStarted, Supervisor
+from ainp.cli.work import work_forever
 from ainp.core.errors import BrokerError
 from ainp.http.app import App
+from ainp.http.protocol import SOCKETS
 from ainp.operations import accounts, health
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 from ainp.telemetry import configure_logging, logger
-from ainp.worker.jobs import scheduled
-from ainp.worker.schedule import run_forever
 from ainp.worker.upkeep import notice_forever
 
 _BACKLOG = 2048
@@ -119,9 +119,12 @@ async def answer_requests(
     broker: Broker, listener: socket.socket, *, started: Callable[[], None], jobs: bool = False
 ) -> None:
     """Serve, with the jobs beside it or without, until a signal says stop."""
-    background = [asyncio.create_task(notice_forever(broker), name="notice")]
+    background = [
+        asyncio.create_task(notice_forever(broker), name="notice"),
+        asyncio.create_task(broker.events.follow_forever(), name="events"),
+    ]
     if jobs:
-        background.append(asyncio.create_task(run_forever(broker.database, scheduled(broker)), name="jobs"))
+        background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:
         await _Server(App(broker), started).serve(sockets=[listener])
     finally:
@@ -140,7 +143,7 @@ class _Server(uvicorn.Server):
                 app,
                 loop="none",
                 http="httptools",
-                ws="none",
+                **SOCKETS,
                 lifespan="off",
                 access_log=False,
                 log_config=None,

@@ -12,6 +12,7 @@ from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.telemetry import configure_logging, logger
 from ainp.worker.jobs import scheduled
+from ainp.worker.publisher import publish_forever
 from ainp.worker.schedule import run_forever
 
 POOL_SIZE = 16  # a job holds one connection while it runs and works with another
@@ -20,11 +21,11 @@ _LOOK_AGAIN_S = 1.0
 
 def work() -> None:
     """
-    Run the jobs, apart from requests; Ctrl-C ends it cleanly.
+    Run the jobs and publish the events, apart from requests; Ctrl-C ends it cleanly.
 
     It works on DATABASE_URL, or on the embedded PostgreSQL of the `ainp serve` that uses the same AINP_DATA_DIR, and
-    waits until that runs. With JOBS_ENABLED=false the broker leaves all jobs to this command; without it, and with
-    several of these commands, each run of a job is done by one of them.
+    waits until that runs. With JOBS_ENABLED=false the broker leaves all this to this command; without it, and with
+    several of these commands, each run of a job is done by one of them, and one publishes.
     """
     try:
         settings = load_settings()
@@ -74,4 +75,6 @@ async def _wait_for_broker(settings: Settings) -> None:
 
 async def work_forever(broker: Broker) -> None:
     """Do everything that needs no request, until cancelled."""
-    await run_forever(broker.database, scheduled(broker))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_forever(broker.database, scheduled(broker)), name="jobs")
+        group.create_task(publish_forever(broker.database), name="publisher")

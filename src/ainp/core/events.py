@@ -1,6 +1,6 @@
 """What happened, as it is told to those it concerns; stored with the fact, told after commit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,11 +13,39 @@ from ainp.core.receipt import TaskReceipt
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact and who is told; *body* is the frame that receivers get."""
+    """A fact and who is told, each of them once; *body* is the frame that receivers get, but for its number."""
 
     name: str
     recipients: tuple[AgentDid, ...]
     body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as it was published; *numbers* says for each recipient which of its events this is, *body* is JSON."""
+
+    position: int
+    recipients: Sequence[str]
+    numbers: Sequence[int]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A receiver's events in a row, with their numbers; None where retention has taken one away."""
+
+    rows: Sequence[tuple[int, str | None]]
+    last: int  # the number of the receiver's last event
+
+
+def frame(body: str, number: int) -> str:
+    """Write what a receiver gets: the body with the receiver's own number."""
+    return f'{body[:-1]},"number":{number}}}'
+
+
+def missed_frame(first: int, last: int) -> str:
+    """Write what a receiver gets in place of events that are kept no longer."""
+    return f'{{"@type":"NOTIFICATION","type":"events_missed","from":{first},"to":{last}}}'
 
 
 def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | None, now: datetime) -> Event:
@@ -61,7 +89,7 @@ def receipt_event(receipt: TaskReceipt, name: str, *, now: datetime, **facts: ob
         **facts,
         "timestamp": unix_ms(now),
     }
-    return Event(f"receipt.{name}", (*receipt.contractors, *receipt.committee), body)
+    return Event(f"receipt.{name}", tuple(dict.fromkeys((*receipt.contractors, *receipt.committee))), body)
 
 
 def attested_event(receipt: TaskReceipt, attestation: Attestation, *, now: datetime, have: int) -> Event:

@@ -28,7 +28,7 @@ from ainp.core.errors import (
     Unavailable,
 )
 from ainp.http import body as bodies
-from ainp.http import docs, problems
+from ainp.http import docs, problems, websocket
 from ainp.http.auth import actor, check_origin
 from ainp.http.call import Call, encode
 from ainp.http.routes import ROUTES, Route
@@ -51,9 +51,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":
+            await websocket.answer(self._broker, scope, receive, send)
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1000, "reason": "no such socket"})
             return
         watched = _Watched(send)
         try:

@@ -35,9 +35,7 @@ def actor(call: Call, claimed: str | None) -> AgentDid:
     """Who acts: *claimed* is the DID in the body, if the body carries one."""
     header = _header_did(call.headers)
     if call.broker.settings.ainp_proxy_secret is not None:
-        if header is not None and claimed is not None and claimed != header:
-            raise Forbidden(f"the body names {claimed[:100]!r}, the proxy has authenticated {header!r}")
-        named = header
+        named = _authenticated(header, claimed)
     else:
         named = claimed if claimed is not None else header
     if named is None:
@@ -47,6 +45,15 @@ def actor(call: Call, claimed: str | None) -> AgentDid:
     return did
 
 
+def receiver_of(headers: Headers, claimed: str | None, settings: Settings) -> AgentDid:
+    """Whose events a socket may be told: *claimed* is the DID in its address, if there is one."""
+    proxied = settings.ainp_proxy_secret is not None
+    named = _authenticated(_header_did(headers), claimed) if proxied else claimed
+    if not named:
+        raise Unauthenticated("Missing DID parameter")
+    return parse_did(named)
+
+
 def require_admin(call: Call) -> None:
     """Refuse whoever does not show the admin token."""
     token = call.broker.settings.admin_token
@@ -54,6 +61,12 @@ def require_admin(call: Call) -> None:
     wanted = "Bearer " + (token.get_secret_value() if token is not None else "")
     if token is None or not hmac.compare_digest(shown.encode(), wanted.encode()):
         raise Forbidden("an administrator's token is needed: Authorization: Bearer <ADMIN_TOKEN>")
+
+
+def _authenticated(header: str | None, claimed: str | None) -> str | None:
+    if header is not None and claimed is not None and claimed != header:
+        raise Forbidden(f"the request names {claimed[:100]!r}, the proxy has authenticated {header!r}")
+    return header
 
 
 def _header_did(headers: Headers) -> str | None:

@@ -169,6 +169,22 @@ ALTER TABLE committee_epochs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE deliveries (
+    receiver bigint NOT NULL,
+    first bigint NOT NULL,
+    positions bigint[] NOT NULL
+);
+
+CREATE TABLE events (
+    "position" bigint NOT NULL,
+    event text NOT NULL,
+    recipients text[] NOT NULL,
+    numbers bigint[] NOT NULL,
+    body json NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE idempotency_keys (
     actor text NOT NULL,
     method text NOT NULL,
@@ -255,10 +271,33 @@ CREATE TABLE outbox (
     recipients text[] NOT NULL,
     body json NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
 
 ALTER TABLE outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE publication (
+    only_one boolean DEFAULT true NOT NULL,
+    last bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT publication_only_one_check CHECK (only_one)
+);
+
+CREATE TABLE receivers (
+    did text NOT NULL,
+    id bigint NOT NULL,
+    last bigint NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
+
+ALTER TABLE receivers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME receivers_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -390,6 +429,12 @@ ALTER TABLE ONLY capabilities
 ALTER TABLE ONLY committee_epochs
     ADD CONSTRAINT committee_epochs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (receiver, first);
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_pkey PRIMARY KEY ("position");
+
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, method, path, key);
 
@@ -407,6 +452,12 @@ ALTER TABLE ONLY negotiations
 
 ALTER TABLE ONLY outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY publication
+    ADD CONSTRAINT publication_pkey PRIMARY KEY (only_one);
+
+ALTER TABLE ONLY receivers
+    ADD CONSTRAINT receivers_pkey PRIMARY KEY (did);
 
 ALTER TABLE ONLY reputation_clients
     ADD CONSTRAINT reputation_clients_pkey PRIMARY KEY (agent_id, client_did);

@@ -1,10 +1,11 @@
-"""Everything that is done regularly beside finalizing: expiry, lists of candidates, balances, old keys."""
+"""Everything that is done regularly beside finalizing: expiry, lists of candidates, balances, old keys and events."""
 
 import asyncio
+from datetime import timedelta
 
 from ainp.broker import Broker
 from ainp.core.errors import BrokerError
-from ainp.operations import accounts, agents, negotiations, requests
+from ainp.operations import accounts, agents, events, negotiations, requests
 from ainp.operations.negotiations import EXPIRY_BATCH
 from ainp.telemetry import Line, log, logger
 
@@ -36,6 +37,13 @@ async def roll_up(broker: Broker) -> None:
 async def forget_keys(broker: Broker) -> None:
     """Drop idempotency keys that are older than a day."""
     while await requests.forget_keys(broker.database):
+        pass
+
+
+async def forget_events(broker: Broker) -> None:
+    """Drop events that are older than anybody may resume from."""
+    kept = timedelta(days=broker.settings.events_retention_days)
+    while await events.forget_old(broker.database, older_than=kept):
         pass
 
 

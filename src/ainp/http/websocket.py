@@ -1,0 +1,145 @@
+"""
+The socket on which an agent is told its events: `/` or `/ws`, with `?did=` and, to resume, `?since=`.
+
+Who is behind the socket is decided before it opens, in `receiver_of`; what is said after that is events, and an answer
+to each message, as nothing that an agent sends is routed from here yet.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Message, Receive, Scope, Send
+
+from ainp.broker import Broker
+from ainp.core.did import AgentDid
+from ainp.core.errors import BrokerError, InvalidRequest, NotFound, Unauthenticated, Unavailable
+from ainp.http import body as bodies
+from ainp.http import problems
+from ainp.http.auth import check_origin, receiver_of
+from ainp.telemetry import logger
+
+MAX_SOCKETS = 20  # of one DID in one process: programs that share a DID are few, a client that leaks sockets is not
+_PATHS = (b"", b"/ws")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_SEND_S = 10.0  # what a client that reads may take for what lies in front of an event
+_ANSWER_EVERY_S = 0.1
+_REASON_BYTES = 123  # a close frame holds no more
+_POLICY, _BROKEN, _TRY_AGAIN = 1008, 1011, 1013
+
+
+class _Ended(Exception):
+    """The socket is to be closed, with a code and a reason, or was closed by the other side."""
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+async def answer(broker: Broker, scope: Scope, receive: Receive, send: Send) -> None:
+    """One socket from its opening handshake to its end."""
+    try:
+        await _serve(broker, scope, receive, send)
+    except OSError:
+        return  # the client is gone
+    except BrokerError as error:  # before the handshake was answered
+        if isinstance(error, Unavailable):
+            logger().warning(error.message, code=error.code, path=scope["path"])
+        await problems.answer(error)(scope, receive, send)
+    except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
+        logger().error("socket failed", path=scope["path"], exc_info=error)
+        await _close(send, _BROKEN, "the broker failed; the log says why")
+
+
+async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = Headers(scope=scope)
+    _check_address(scope, headers, broker)
+    try:
+        did, since = _wanted(broker, headers, QueryParams(scope["query_string"]))
+        with broker.events.subscribe(did) as events:
+            await events.begin(since)  # before the client knows that it is connected, so it misses nothing
+            await send({"type": "websocket.accept"})
+            broker.notice(did)
+            await _converse(events.frames(), receive, send)
+    except InvalidRequest as error:  # told in a close frame, as a browser shows nothing else
+        await send({"type": "websocket.accept"})
+        await _close(send, _POLICY, error.message)
+    except _Ended as ended:
+        if ended.code is not None:
+            await _close(send, ended.code, ended.reason)
+
+
+def _check_address(scope: Scope, headers: Headers, broker: Broker) -> None:
+    check_origin(headers, broker.settings)
+    if scope["raw_path"].lower().rstrip(b"/") not in _PATHS:
+        raise NotFound(f"no socket {scope['path'][:200]}, expected / or /ws")
+
+
+def _wanted(broker: Broker, headers: Headers, query: QueryParams) -> tuple[AgentDid, int | None]:
+    named = query.getlist("did")
+    if len(set(named)) > 1:
+        raise InvalidRequest("did: found twice with different values, expected one")
+    try:
+        did = receiver_of(headers, named[0] if named else None, broker.settings)
+    except Unauthenticated as error:
+        raise InvalidRequest("Missing DID parameter") from error
+    if broker.events.count(did) >= MAX_SOCKETS:
+        raise InvalidRequest(f"too many sockets: this DID has {MAX_SOCKETS}")
+    since = query.get("since")
+    if since is not None and not _NUMBER.fullmatch(since):
+        raise InvalidRequest(f"since: found {since[:40]!r}, expected the number of an event")
+    return did, None if since is None else int(since)
+
+
+async def _converse(frames: AsyncGenerator[str, None], receive: Receive, send: Send) -> None:
+    """Tell and listen at once, until one of both ends."""
+    both = asyncio.create_task(_tell(frames, send)), asyncio.create_task(_hear(receive, send))
+    try:
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+    for task in done:
+        await task
+
+
+async def _tell(frames: AsyncGenerator[str, None], send: Send) -> None:
+    async with aclosing(frames):
+        async for text in frames:
+            try:
+                async with asyncio.timeout(_SEND_S):
+                    await send({"type": "websocket.send", "text": text})
+            except TimeoutError as error:
+                raise _Ended(_TRY_AGAIN, f"too slow: an event waited {_SEND_S:.0f} s; resume with since=") from error
+
+
+async def _hear(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            raise _Ended
+        if message["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": msgspec.json.encode(_refusal(message)).decode()})
+            await asyncio.sleep(_ANSWER_EVERY_S)  # nothing more is read meanwhile
+
+
+def _refusal(message: Message) -> dict[str, str]:
+    raw = (message.get("text") or "").encode() or message.get("bytes") or b"-"
+    try:
+        bodies.decode(raw, bodies.Anything)
+    except BrokerError:
+        return {"error": "INVALID_MESSAGE"}
+    return {"error": "UNSUPPORTED_MESSAGE", "message": "this socket tells events; send requests over HTTP, see /docs"}
+
+
+async def _close(send: Send, code: int, reason: str) -> None:
+    try:
+        short = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+        await send({"type": "websocket.close", "code": code, "reason": short})
+    except (OSError, RuntimeError):
+        return  # it was closed already
