@@ -8,7 +8,7 @@ view, sequence, type, function and extension by name, trigger and constraint by 
 that drops what an earlier one provides says so (`-- removes: column task_receipts.status`).
 
 What is recorded in `schema_migrations` is compared with what the catalog holds, so a rollback by psql shows,
-and `up` repairs it together with everything that went with it.
+and `up` repairs it together with everything that went with it; what was removed and is back shows, too.
 """
 
 import asyncio
@@ -86,12 +86,16 @@ async def up(
     """
     files = packaged() if migrations is None else migrations
     async with _my_turn(connection):
-        standing = await look(connection, files)
-        _refuse_edited(files, standing)
-        todo = [one for one, due in _to_apply(files, standing) if due or to is None or one.number <= to]
-        for one in todo:
-            report(await _apply(connection, one))
-    return [one.name for one in todo]
+        applied: list[str] = []
+        # Twice: an old one that is applied again may bring back what a later one had removed.
+        for _ in range(2):
+            standing = await look(connection, files)
+            _refuse_edited(files, standing)
+            todo = [one for one, due in _to_apply(files, standing) if due or to is None or one.number <= to]
+            for one in todo:
+                report(await _apply(connection, one))
+            applied += [one.name for one in todo]
+    return applied
 
 
 async def down(

@@ -15,7 +15,7 @@ from ainp.store.migration_files import Migration
 class State(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
-    ROLLED_BACK = "rolled_back"  # recorded, but something it provides is gone
+    ROLLED_BACK = "rolled_back"  # recorded, but something it provides is gone, or something it removed is back
     UNRECORDED = "unrecorded"  # all it provides is there, but nobody recorded it
     EDITED = "edited"  # the file is no longer the one that was applied
     UNKNOWN = "unknown"  # recorded by another release, which has a file that this one lacks
@@ -70,11 +70,11 @@ async def absent(connection: asyncpg.Connection, objects: Iterable[str]) -> list
 
 async def look(connection: asyncpg.Connection, files: Sequence[Migration]) -> list[Status]:
     """Say of each migration where it stands, in order; one query, unless nothing was ever recorded."""
-    provided = sorted({what for one in files for what in one.provides})
+    named = sorted({what for one in files for what in (*one.provides, *one.removes)})
     try:
-        rows = await connection.fetch(_STATE, provided)
+        rows = await connection.fetch(_STATE, named)
     except asyncpg.UndefinedTableError:  # no migration was ever recorded here
-        rows = await connection.fetch(_MISSING, provided)
+        rows = await connection.fetch(_MISSING, named)
     records = {row[0]: row for row in rows if row[0] is not None}
     gone = frozenset(row[1] for row in rows if row[0] is None)
     standing = judge(files, records, gone)
@@ -92,16 +92,20 @@ def judge(files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: 
     standing: list[Status] = []
     for one in files:
         lost = tuple(what for what in one.provides if what in gone and removed_by.get(what, 0) <= one.number)
+        # What it removed comes back when an earlier one was rolled back by hand and is applied again.
+        back = tuple(f"{what}, which is back" for what in one.removes if what not in gone) if one.number in records else ()
         partly = any(what not in gone for what in _own(files, one))
         record = records.get(one.number)
         if record is None:
             state = State.UNRECORDED if partly and not lost else State.PENDING
             standing.append(Status(one.number, one.name, state, missing=lost, partly_there=partly))
             continue
-        state = State.ROLLED_BACK if lost else State.APPLIED
+        state = State.ROLLED_BACK if lost or back else State.APPLIED
         if record["checksum"] != one.checksum:
             state = State.EDITED
-        standing.append(Status(one.number, one.name, state, record["applied_at"], lost, record["checksum"], partly))
+        standing.append(
+            Status(one.number, one.name, state, record["applied_at"], (*lost, *back), record["checksum"], partly)
+        )
     return standing
 
 
