@@ -1,11 +1,12 @@
 """What is told, and to whom."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from ainp.core.did import AgentDid
-from ainp.core.events import attested_event, negotiation_event, receipt_event
+from ainp.core.events import attested_event, frame, missed_frame, negotiation_event, receipt_event
 from ainp.core.receipt import ReceiptStatus
 from support.builders import (
     CLIENT,
@@ -78,3 +79,23 @@ def test_a_voice_is_told_with_how_the_quorum_stands() -> None:
     assert event.name == "receipt.attested"
     assert (event.body["from_did"], event.body["attestation"]) == (agents(5)[0], "AUDIT_PASS")
     assert (event.body["have"], event.body["needed"]) == (2, 3)
+
+
+def test_nobody_is_told_twice() -> None:
+    receipt = a_receipt(committee=[CLIENT, *agents(2)])
+
+    assert receipt_event(receipt, "opened", now=NOW).recipients == (WORKER, CLIENT, *agents(2))
+
+
+def test_a_frame_is_the_body_with_the_receiver_s_number() -> None:
+    assert json.loads(frame('{"event":"opened","facts":{"a":[1]}}', 7)) == {
+        "event": "opened",
+        "facts": {"a": [1]},
+        "number": 7,
+    }
+
+
+def test_what_is_kept_no_longer_is_told_with_its_numbers() -> None:
+    missed = {"@type": "NOTIFICATION", "type": "events_missed", "from": 3, "to": 9}
+
+    assert json.loads(missed_frame(3, 9)) == missed

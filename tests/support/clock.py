@@ -17,6 +17,7 @@ _TIMES = {
     "welcome_grants": ("hour",),
     "idempotency_keys": ("created_at",),
     "job_runs": ("tick", "started_at", "finished_at"),
+    "events": ("created_at", "published_at"),
 }
 
 

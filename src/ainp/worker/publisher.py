@@ -25,9 +25,9 @@ async def publish_forever(database: Database) -> None:
         try:
             async with database.dedicated() as connection:
                 own = Transaction(connection)
-                while not await jobs.lock(own, NAME):
-                    failed = ""
+                while not await jobs.lock(own, NAME):  # noqa: ASYNC110 - another process gives it back
                     await asyncio.sleep(_TRY_EVERY_S)
+                await events.waiting(own)  # before it says that it leads: the tables may be missing
                 failed = ""
                 await _lead(own)
         except Exception as error:  # noqa: BLE001 - nobody restarts this loop
