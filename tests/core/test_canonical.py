@@ -31,7 +31,7 @@ class Word(StrEnum):
 @example(value={"b": 1, "a": 2, "": 3, "A": 4, "a\x00": 5, "~": 6, "\x7f": 7})
 @example(value={"\ue000": 1, "\U0001f600": 2})  # by code units the other way round than by code points
 @example(value="".join(map(chr, range(0x100))) + "\u2028\u2029\ufeff\U0001f600")
-def test_it_is_what_the_reference_writes(value: Any) -> None:
+def test_it_is_what_the_reference_writes(value: Any) -> None:  # noqa: ANN401
     assert canonical(value) == rfc8785.dumps(value)
 
 
