@@ -132,6 +132,7 @@ class Supervisor:
             finally:
                 del self._running[role.name]
                 ready.cancel()
+                await asyncio.wait([ready])  # before its socket is closed
 
     async def _notice_ready(self, role: Role, channel: socket.socket) -> None:
         said = await asyncio.get_running_loop().sock_recv(channel, 1)
