@@ -11,7 +11,7 @@ from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import TaskId
 from ainp.store.db import Session, Stale
-from ainp.store.posting import event_rows
+from ainp.store.posting import event_columns
 from ainp.store.queries import load
 
 _SQL = load("attestations")
@@ -62,7 +62,7 @@ async def insert(  # noqa: PLR0913 - the statement's parameters
         statement,
         digest(statement),
         decidable,
-        event_rows(events),
+        *event_columns(events),
     )
     if not heard:
         raise Stale(attestation.task_id)

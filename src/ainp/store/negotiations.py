@@ -15,7 +15,7 @@ from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
 from ainp.core.reputation import Reputation
 from ainp.store.db import Row, Session, Stale
-from ainp.store.posting import entry_columns, event_rows
+from ainp.store.posting import entry_columns, event_columns
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
 
@@ -65,7 +65,7 @@ async def insert(db: Session, negotiation: Negotiation, *, events: Sequence[Even
         negotiation.max_rounds,
         negotiation.created_at,
         negotiation.expires_at,
-        event_rows(events),
+        *event_columns(events),
     )
 
 
@@ -146,7 +146,7 @@ async def save(
             n.seed,
             n.task_id,
             *entry_columns(entries),
-            event_rows(events),
+            *event_columns(events),
         )
     except asyncpg.CheckViolationError as error:
         # The balance was spent between the read and this write.

@@ -1,9 +1,8 @@
 """Entries and events as statement parameters: every write that carries them passes them the same way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ainp.core.events import Event
-from ainp.core.ids import TaskId
 from ainp.core.ledger import Entry
 
 
@@ -19,8 +18,10 @@ def entry_columns(entries: Sequence[Entry]) -> tuple[list[object], ...]:
     )
 
 
-def event_rows(events: Iterable[Event], *, task_id: TaskId | None = None) -> list[dict[str, object]]:
-    """One JSON object an event; *task_id* ties it to a receipt that may turn out not to be written."""
-    return [
-        {"name": event.name, "recipients": event.recipients, "body": event.body, "task_id": task_id} for event in events
-    ]
+def event_columns(events: Sequence[Event]) -> tuple[list[object], ...]:
+    """Three arrays: event, recipients (a space between them: no DID has one), body."""
+    return (
+        [event.name for event in events],
+        [" ".join(event.recipients) for event in events],
+        [event.body for event in events],
+    )

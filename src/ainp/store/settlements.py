@@ -12,7 +12,7 @@ from ainp.core.negotiation import Negotiation
 from ainp.core.receipt import TaskReceipt
 from ainp.core.reputation import Change, Reputation
 from ainp.store.db import Session, Stale
-from ainp.store.posting import entry_columns, event_rows
+from ainp.store.posting import entry_columns, event_columns
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_columns
 
@@ -56,7 +56,7 @@ async def settle(db: Session, rows: SettlementRows) -> None:
         [c.before for c in changes],
         [c.after for c in changes],
         [c.reason for c in changes],
-        event_rows(rows.events),
+        *event_columns(rows.events),
     )
     try:
         saved = await db.fetchval(_SQL["settle"], *parameters)

@@ -11,8 +11,8 @@ WITH heard AS (
     FROM heard
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT said ->> 'name', ARRAY(SELECT json_array_elements_text(said -> 'recipients')), said -> 'body'
-    FROM heard, json_array_elements($14::json) said
+  SELECT said.event, string_to_array(said.recipients, ' '), said.body
+    FROM heard, unnest($14::text[], $15::text[], $16::json[]) said (event, recipients, body)
 )
 SELECT count(*) FROM heard
 

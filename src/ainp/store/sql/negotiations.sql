@@ -6,8 +6,8 @@ WITH opened AS (
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
 )
 INSERT INTO outbox (event, recipients, body)
-SELECT said ->> 'name', ARRAY(SELECT json_array_elements_text(said -> 'recipients')), said -> 'body'
-  FROM json_array_elements($10::json) said
+SELECT said.event, string_to_array(said.recipients, ' '), said.body
+  FROM unnest($10::text[], $11::text[], $12::json[]) said (event, recipients, body)
 
 -- name: clock
 -- The time of everything that is not read with a row.
@@ -60,7 +60,7 @@ SELECT n.*
  LIMIT $3
 
 -- name: save
--- Write a move unless somebody moved since it was read, with its ledger entries ($17 to $22) and events ($23).
+-- Write a move unless somebody moved since it was read, with its ledger entries ($17 to $22) and events ($23 to $25).
 WITH saved AS (
   UPDATE negotiations
      SET state = $3, rounds = $4, convergence_score = $5, updated_at = $6, reserved_atomic = $7, accepted_at = $8,
@@ -73,8 +73,8 @@ WITH saved AS (
   SELECT said.* FROM saved, unnest($17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::text[]) said
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT said ->> 'name', ARRAY(SELECT json_array_elements_text(said -> 'recipients')), said -> 'body'
-    FROM saved, json_array_elements($23::json) said
+  SELECT said.event, string_to_array(said.recipients, ' '), said.body
+    FROM saved, unnest($23::text[], $24::text[], $25::json[]) said (event, recipients, body)
 )
 SELECT count(*) FROM saved
 

@@ -1,6 +1,6 @@
 -- name: settle
 -- Settle a negotiation, all of it or nothing: state ($1 to $5), entries ($6 to $11), receipt ($12 to $31), the
--- worker's reputation ($32 to $38) with the observations behind it ($39 to $43), events ($44).
+-- worker's reputation ($32 to $38) with the observations behind it ($39 to $43), events ($44 to $46).
 -- Nothing is written if the negotiation or the reputation changed since they were read. Where an agent has no
 -- reputation yet ($33 = 0), two first settlements collide on its primary key instead, and the second reads again.
 WITH guard AS MATERIALIZED (
@@ -44,7 +44,7 @@ WITH guard AS MATERIALIZED (
     FROM saved, unnest($39::text[], $40::int[], $41::int[], $42::int[], $43::text[]) said
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT said ->> 'name', ARRAY(SELECT json_array_elements_text(said -> 'recipients')), said -> 'body'
-    FROM saved, json_array_elements($44::json) said
+  SELECT said.event, string_to_array(said.recipients, ' '), said.body
+    FROM saved, unnest($44::text[], $45::text[], $46::json[]) said (event, recipients, body)
 )
 SELECT count(*) FROM saved
