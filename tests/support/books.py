@@ -3,7 +3,9 @@
 from ainp.store.db import Session
 
 _WRONG = """
-WITH booked AS (
+WITH told AS (
+  SELECT event, body FROM outbox UNION ALL SELECT event, body FROM events
+), booked AS (
   SELECT account, sum(amount)::bigint AS amount
     FROM (SELECT to_account AS account, amount FROM ledger_entries
           UNION ALL SELECT from_account, -amount FROM ledger_entries) side
@@ -40,11 +42,11 @@ SELECT 'receipt ' || r.id || ' is finalized by ' || passed.count || ' of ' || r.
                  WHERE a.task_id = r.id AND a.type = 'AUDIT_PASS' AND NOT a.late AND r.committee ? a.by_did) passed
  WHERE r.status = 'finalized' AND passed.count < r.k
 UNION ALL
-SELECT 'receipt ' || (body ->> 'task_id') || ' was ' || event || ' ' || count(*) || ' times' FROM outbox
+SELECT 'receipt ' || (body ->> 'task_id') || ' was ' || event || ' ' || count(*) || ' times' FROM told
  WHERE event IN ('receipt.opened', 'receipt.finalized', 'receipt.failed', 'receipt.judged')
  GROUP BY body ->> 'task_id', event HAVING count(*) > 1
 UNION ALL
-SELECT 'receipt ' || (body ->> 'task_id') || ' was finalized and failed' FROM outbox
+SELECT 'receipt ' || (body ->> 'task_id') || ' was finalized and failed' FROM told
  WHERE event IN ('receipt.finalized', 'receipt.failed') GROUP BY body ->> 'task_id' HAVING count(*) > 1
 UNION ALL
 SELECT 'receipt ' || r.id || ' was judged and its reward account holds ' || h.amount FROM task_receipts r
