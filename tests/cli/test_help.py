@@ -10,7 +10,7 @@ from ainp import __version__
 from ainp.cli import app
 from support.serving import AINP
 
-COMMANDS = {"serve", "migrate", "keys", "fsck", "version"}
+COMMANDS = {"serve", "work", "migrate", "keys", "fsck", "version"}
 
 
 def ainp(*arguments: str) -> Result:
@@ -27,6 +27,7 @@ def test_help_lists_the_commands() -> None:
 
     assert result.exit_code == 0
     assert commands_of(result.stdout) >= COMMANDS
+    assert "process" not in commands_of(result.stdout)  # that is between the broker and its processes
 
 
 def test_without_a_command_it_shows_the_help() -> None:
@@ -41,7 +42,9 @@ def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
     assert commands_of(ainp(group, "--help").stdout) == commands
 
 
-@pytest.mark.parametrize("command", [["serve"], ["fsck"], ["migrate", "up"], ["migrate", "down"], ["keys", "new"]])
+@pytest.mark.parametrize(
+    "command", [["serve"], ["work"], ["fsck"], ["migrate", "up"], ["migrate", "down"], ["keys", "new"]]
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = ainp(*command, "--help")
     explained = result.stdout.split("Options")[0].split("...")[-1].split("[OPTIONS]")[-1].strip()

@@ -43,12 +43,12 @@ class Story:
     data_dir: Path
     settlements: int  # between two kills
     answered: Answered = field(default_factory=Answered)
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=lambda: [Heard(did) for did in AGENTS])
 
     async def kill_in_turn(self, broker: Served, victims: Sequence[str]) -> None:
         """Trade and listen, and kill one after the other, the broker itself last."""
         async with (
-            listening(broker.url, AGENTS, self.heard) as self.heard,
+            listening(broker.url, self.heard),
             trading(broker.url, self.answered, AGENTS, flows=FLOWS),
         ):
             for victim in victims:
@@ -70,7 +70,8 @@ class Story:
     async def check(self, broker: Served) -> None:
         """Everything that was said is true, and is said again in the same words to who asks."""
         await check_over_http(broker.url, self.answered)
-        async with listening(broker.url, AGENTS) as again:
+        again = [Heard(did) for did in AGENTS]
+        async with listening(broker.url, again):
             await until_heard(again, self.expected())
         for first, second in zip(self.heard, again, strict=True):
             assert second.frames[: len(first.frames)] == first.frames
@@ -206,7 +207,7 @@ def bugs_of(served: Served) -> list[str]:
 async def trade_past_a_killed_worker(story: Story, broker: Served, worker: Served) -> None:
     """Requests don't notice that nobody works; their events wait."""
     async with (
-        listening(broker.url, AGENTS, story.heard) as story.heard,
+        listening(broker.url, story.heard),
         trading(broker.url, story.answered, AGENTS, flows=FLOWS),
     ):
         await story.settle_more()

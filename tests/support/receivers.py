@@ -47,12 +47,11 @@ class Heard:
 
 
 @asynccontextmanager
-async def listening(url: str, dids: Sequence[str], before: Sequence[Heard] = ()) -> AsyncIterator[list[Heard]]:
-    """Listen for *dids*, whatever becomes of the broker meanwhile, until the block ends; go on from *before*."""
-    everybody = list(before) or [Heard(did) for did in dids]
+async def listening(url: str, everybody: Sequence[Heard]) -> AsyncIterator[None]:
+    """Let *everybody* go on listening, whatever becomes of the broker meanwhile, until the block ends."""
     running = [asyncio.create_task(_keep_following(heard, url)) for heard in everybody]
     try:
-        yield everybody
+        yield
     finally:
         for listener in running:
             listener.cancel()
