@@ -98,41 +98,46 @@ class Supervisor:
         short_lives = 0
         while not self._stopping.is_set():
             began = monotonic()
-            pid, code = await self._live(role)
+            end = await self._live(role)
             if self._stopping.is_set():
                 return
             if self._waited_for:
-                raise NotStarted(f"process {role.name} {_how(code)} before the broker was up")
+                raise NotStarted(f"process {role.name} {end} before the broker was up")
             wait_s = pause_s(short_lives)
             short_lives = short_lives + 1 if monotonic() - began < _STEADY_S else 0
-            logger().error(
-                f"Process {role.name} {_how(code)}, starting it again", process=role.name, pid=pid, wait_s=wait_s
-            )
+            logger().error(f"Process {role.name} {end}, starting it again", process=role.name, wait_s=wait_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
 
-    async def _live(self, role: Role) -> tuple[int, int]:
+    async def _live(self, role: Role) -> str:
+        """One life of a process; how it ended."""
         ours, theirs = socket.socketpair()
         with closing(ours), closing(theirs):
             ours.setblocking(False)
-            process = await asyncio.create_subprocess_exec(
-                *_command(role, parent=theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                env=self._environment,
-                pass_fds=[self._listener.fileno(), theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the parent, which passes it on once
-            )
+            try:
+                process = await self._start(role, theirs.fileno())
+            except OSError as error:  # no memory, too many processes: it may pass
+                return f"could not be started ({error})"
             theirs.close()
             self._running[role.name] = process
             if self._stopping.is_set():
                 self._send(signal.SIGTERM)
             ready = asyncio.create_task(self._notice_ready(role, ours))
             try:
-                return process.pid, await process.wait()
+                return _how(await process.wait())
             finally:
                 del self._running[role.name]
                 ready.cancel()
                 await asyncio.wait([ready])  # before its socket is closed
+
+    async def _start(self, role: Role, parent: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *_command(role, parent=parent),
+            stdin=asyncio.subprocess.DEVNULL,
+            env=self._environment,
+            pass_fds=[self._listener.fileno(), parent],
+            start_new_session=True,  # Ctrl-C is for the parent, which passes it on once
+        )
 
     async def _notice_ready(self, role: Role, channel: socket.socket) -> None:
         said = await asyncio.get_running_loop().sock_recv(channel, 1)
