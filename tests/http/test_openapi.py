@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from ainp.core import errors
-from ainp.http.app import _endpoints
 from ainp.http.docs import openapi, page
 from ainp.http.problems import status_of
 from ainp.http.routes import ROUTES, Route
@@ -92,12 +91,6 @@ def test_no_route_hides_behind_an_earlier_one(route: Route) -> None:
     first = next(path for path in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), fixed))
 
     assert first == route.path
-
-
-def test_every_path_is_served_once() -> None:
-    endpoints = _endpoints(None, ROUTES)  # type: ignore[arg-type]  # nothing is called
-
-    assert len(endpoints) == len({route.path for route in ROUTES})
 
 
 def test_every_refusal_has_a_status() -> None:

@@ -6,16 +6,14 @@ is.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote, unquote
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
-from starlette.routing import Route as StarletteRoute
-from starlette.routing import Router
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ainp.broker import Broker
 from ainp.core.errors import (
@@ -31,7 +29,9 @@ from ainp.http import body as bodies
 from ainp.http import docs, problems, websocket
 from ainp.http.auth import actor, check_origin
 from ainp.http.call import Call, encode
+from ainp.http.fields import Fields
 from ainp.http.routes import ROUTES, Route
+from ainp.http.table import Table
 from ainp.store import idempotency
 from ainp.store.db import Session
 from ainp.store.idempotency import Scope as KeyScope
@@ -42,12 +42,41 @@ _LONGEST_PATH = 512  # of a route that takes such a key; it is part of an index 
 _SAFE = "!$&'()*+,;=:@-._~"  # what RFC 3986 lets stand in a path segment as it is
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What is the same for everyone, made when first asked for."""
+
+    make: Callable[[], bytes]
+    media_type: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What goes back: two ASGI messages, without an object in between that would have to be told all of it."""
+
+    status: int
+    body: bytes
+    media_type: bytes = b"application/json"
+    replayed: bool = False
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type)]
+        if self.replayed:
+            headers.append((b"idempotency-replayed", b"true"))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+_Methods = Mapping[str, Route | _Document]
+_NO_QUERY = QueryParams(b"")
+
+
 class App:
     """The broker over ASGI."""
 
     def __init__(self, broker: Broker, routes: Iterable[Route] = ROUTES) -> None:
         self._broker = broker
-        self._router = Router([*_endpoints(broker, routes), *_static()], redirect_slashes=False, default=_not_found)
+        self._table = Table(_endpoints(routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -55,12 +84,11 @@ class App:
             await websocket.answer(self._broker, scope, receive, send)
         if scope["type"] != "http":
             return
-        watched = _Watched(send)
+        answered = False
         try:
-            scope["path"] = _normal_path(scope["raw_path"])
-            if not scope["path"].lower().startswith("/health"):
-                check_origin(Headers(scope=scope), self._broker.settings)
-            await self._router(scope, receive, watched)
+            answer = await self._answer(scope, receive)
+            answered = True  # begun, at least: there is no second answer
+            await answer.send(send)
         except ClientDisconnect:
             return
         except BrokerError as error:
@@ -68,52 +96,43 @@ class App:
             await problems.answer(error)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
             logger().error("request failed", method=scope["method"], path=scope["path"], exc_info=error)
-            if not watched.started:
+            if not answered:
                 await problems.internal_error()(scope, receive, send)
 
-
-class _Watched:
-    """Remembers whether an answer was begun: there is no second one."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = False
-
-    async def __call__(self, message: Message) -> None:
-        self.started = True
-        await self._send(message)
-
-
-class _Endpoint:
-    """All methods of one path."""
-
-    def __init__(self, broker: Broker, routes: dict[str, Route]) -> None:
-        self._broker = broker
-        self._routes = routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        route = self._routes.get(method)
-        if route is None:
-            allow = ", ".join(sorted(self._routes))
-            raise MethodNotAllowed(f"{scope['method']} is not for {scope['path']}, which takes {allow}", allow=allow)
-        headers = Headers(scope=scope)
+    async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
+        path = scope["path"] = _normal_path(scope["raw_path"])
+        headers = Fields(scope["headers"])
+        if not path.lower().startswith("/health"):
+            check_origin(headers, self._broker.settings)
+        found = self._table.find(path)
+        if found is None:
+            raise NotFound(f"no route {path[:200]}; /docs lists what there is")
+        methods, params = found
+        target = _target(methods, scope["method"], path)
+        if isinstance(target, _Document):
+            return _Answer(200, target.make(), target.media_type)
         raw = b""
-        if method == "POST":
+        if target.method == "POST":
             raw = await bodies.read(receive, declared=headers.get("content-length"))
             if raw:
                 bodies.require_json(headers.get("content-type"))
-        call = _call(self._broker, route, scope, headers, raw)
-        status, answer, extra = await _answer(route, call, raw)
-        await Response(answer, status, headers=extra, media_type="application/json")(scope, receive, send)
+        return await _reply(target, _call(self._broker, target, scope, params, headers, raw), raw)
 
 
-async def _answer(route: Route, call: Call, raw: bytes) -> tuple[int, bytes, dict[str, str]]:
+def _target(methods: _Methods, method: str, path: str) -> Route | _Document:
+    target = methods.get("GET" if method == "HEAD" else method)
+    if target is None:
+        allow = ", ".join(sorted(methods))
+        raise MethodNotAllowed(f"{method} is not for {path}, which takes {allow}", allow=allow)
+    return target
+
+
+async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
     key = call.headers.get("idempotency-key") if call.method == "POST" else None
     if key is None:
         reply = await route.handler(call)
         log(reply.lines)
-        return reply.status, encode(reply), {}
+        return _Answer(reply.status, encode(reply))
     if not _KEY.fullmatch(key):
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
     if len(call.path) > _LONGEST_PATH:
@@ -121,25 +140,24 @@ async def _answer(route: Route, call: Call, raw: bytes) -> tuple[int, bytes, dic
     return await _once(route, call, KeyScope(call.actor or "", call.method, call.path.lower(), key), raw)
 
 
-async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> tuple[int, bytes, dict[str, str]]:
+async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answer:
     """Run a request whose key was not used, or repeat the first answer."""
     body_hash = sha256(raw).digest()
     lines: tuple[Line, ...] = ()
     async with call.broker.database.transaction() as tx:
         first = await idempotency.claim(tx, scope, body_hash=body_hash)
         if first is None:
-            status, answer, lines = await _first(route, call, tx)
-            await idempotency.keep(tx, scope, status=status, response=answer)
-            extra = {}
+            answer, lines = await _first(route, call, tx)
+            await idempotency.keep(tx, scope, status=answer.status, response=answer.body)
         elif first.body_hash != body_hash:
             raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
         else:
-            status, answer, extra = first.status, first.response, {"Idempotency-Replayed": "true"}
+            answer = _Answer(first.status, first.response, replayed=True)
     log(lines)
-    return status, answer, extra
+    return answer
 
 
-async def _first(route: Route, call: Call, tx: Session) -> tuple[int, bytes, tuple[Line, ...]]:
+async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[Line, ...]]:
     """
     The first answer; a refusal is one too, and leaves nothing else behind.
 
@@ -152,18 +170,18 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[int, bytes, tup
     except (InvalidRequest, Unavailable):
         raise
     except BrokerError as error:
-        return problems.status_of(type(error)), problems.body_of(error), ()
-    return reply.status, encode(reply), reply.lines
+        return _Answer(problems.status_of(type(error)), problems.body_of(error)), ()
+    return _Answer(reply.status, encode(reply)), reply.lines
 
 
-def _call(broker: Broker, route: Route, scope: Scope, headers: Headers, raw: bytes) -> Call:
+def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str], headers: Fields, raw: bytes) -> Call:
     call = Call(
         broker=broker,
         db=broker.database,
         method=route.method,
         path=scope["path"],
-        params={name: _decoded(value) for name, value in scope["path_params"].items()},
-        query=QueryParams(scope["query_string"]),
+        params={name: _decoded(value) for name, value in params.items()},
+        query=QueryParams(scope["query_string"]) if scope["query_string"] else _NO_QUERY,
         headers=headers,
     )
     if route.body is not None:
@@ -175,43 +193,14 @@ def _call(broker: Broker, route: Route, scope: Scope, headers: Headers, raw: byt
     return call
 
 
-def _endpoints(broker: Broker, routes: Iterable[Route]) -> list[StarletteRoute]:
-    by_path: dict[str, dict[str, Route]] = {}
+def _endpoints(routes: Iterable[Route]) -> dict[str, _Methods]:
+    by_path: dict[str, dict[str, Route | _Document]] = {
+        "/openapi.json": {"GET": _Document(docs.openapi, b"application/json")},
+        "/docs": {"GET": _Document(docs.page, b"text/html; charset=utf-8")},
+    }
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
-    return [_any_case(StarletteRoute(path, _Endpoint(broker, methods))) for path, methods in by_path.items()]
-
-
-def _static() -> list[StarletteRoute]:
-    return [
-        _any_case(StarletteRoute("/openapi.json", _document(docs.openapi, "application/json"))),
-        _any_case(StarletteRoute("/docs", _document(docs.page, "text/html; charset=utf-8"))),
-    ]
-
-
-def _document(make: Callable[[], bytes], media_type: str) -> ASGIApp:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed(f"{scope['method']} is not for {scope['path']}, which takes GET", allow="GET")
-        await Response(make(), media_type=media_type)(scope, receive, send)
-
-    return _Served(serve)
-
-
-class _Served:
-    """Starlette calls a plain function with a request; an object it calls as ASGI."""
-
-    def __init__(self, serve: ASGIApp) -> None:
-        self._serve = serve
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._serve(scope, receive, send)
-
-
-def _any_case(route: StarletteRoute) -> StarletteRoute:
-    """Paths are matched without case, as existing clients expect."""
-    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
-    return route
+    return dict(by_path)
 
 
 def _normal_path(raw: bytes) -> str:
@@ -231,10 +220,6 @@ def _decoded(segment: str) -> str:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"path: {segment[:80]!r} is not percent-encoded UTF-8") from error
-
-
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
-    raise NotFound(f"no route {scope['path'][:200]}; /docs lists what there is")
 
 
 def _log_refusal(error: BrokerError, scope: Scope) -> None:

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import InvalidDid, InvalidRequest, NotFound
 from ainp.core.ids import parse_id
+from ainp.http.fields import Fields
 from ainp.store.db import Session
 from ainp.telemetry import Line
 
@@ -41,7 +42,7 @@ class Call:
     path: str
     params: Mapping[str, str]
     query: QueryParams
-    headers: Headers
+    headers: Fields
     content: Struct | None = None
     actor: AgentDid | None = None
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from ainp.broker import Broker
@@ -20,6 +20,7 @@ from ainp.core.errors import BrokerError, InvalidRequest, NotFound, Unauthentica
 from ainp.http import body as bodies
 from ainp.http import problems
 from ainp.http.auth import check_origin, receiver_of
+from ainp.http.fields import Fields
 from ainp.telemetry import logger
 
 MAX_SOCKETS = 20  # of one DID in one process: programs that share a DID are few, a client that leaks sockets is not
@@ -56,7 +57,7 @@ async def answer(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
 
 
 async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> None:
-    headers = Headers(scope=scope)
+    headers = Fields(scope["headers"])
     _check_address(scope, headers, broker)
     try:
         did, since = _wanted(broker, headers, QueryParams(scope["query_string"]))
@@ -73,13 +74,13 @@ async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
             await _close(send, ended.code, ended.reason)
 
 
-def _check_address(scope: Scope, headers: Headers, broker: Broker) -> None:
+def _check_address(scope: Scope, headers: Fields, broker: Broker) -> None:
     check_origin(headers, broker.settings)
     if scope["raw_path"].lower().rstrip(b"/") not in _PATHS:
         raise NotFound(f"no socket {scope['path'][:200]}, expected / or /ws")
 
 
-def _wanted(broker: Broker, headers: Headers, query: QueryParams) -> tuple[AgentDid, int | None]:
+def _wanted(broker: Broker, headers: Fields, query: QueryParams) -> tuple[AgentDid, int | None]:
     named = query.getlist("did")
     if len(set(named)) > 1:
         raise InvalidRequest("did: found twice with different values, expected one")
