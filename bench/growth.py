@@ -171,7 +171,7 @@ def main() -> None:
     console = Console(width=150)
     busy = processes.busy_cores(0.2 if options.quick else 2)
     with Clients(1) as clients:
-        growth = Growth(console, clients, reads=80 if options.quick else 1500, writes=16 if options.quick else 700)
+        growth = Growth(console, clients, reads=80 if options.quick else 600, writes=16 if options.quick else 400)
         if options.agents:
             growth.agents(100, options.agents)
         if options.receipts:

@@ -1,7 +1,8 @@
 """Rows as a broker that has lived would have them, faster than it could live."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,13 +53,25 @@ async def load(dsn: str, dids: Sequence[str], rows: Rows) -> None:
         await connection.execute(_SQL["deposit"], list(dids))
         epoch = await connection.fetchval("SELECT max(id) FROM committee_epochs")
         last = rows.first + rows.count - 1
-        for first in range(rows.first, last + 1, _BATCH):
-            batch = (first, min(first + _BATCH - 1, last), list(dids), BUSY, rows.since)
-            await _load_batch(connection, batch, epoch, judged=rows.judged)
+        async with _without_indexes(connection, worth_it=rows.count > _BATCH):
+            for first in range(rows.first, last + 1, _BATCH):
+                batch = (first, min(first + _BATCH - 1, last), list(dids), BUSY, rows.since)
+                await _load_batch(connection, batch, epoch, judged=rows.judged)
         await connection.execute(_SQL["count_observations"])
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _without_indexes(connection: Any, *, worth_it: bool) -> AsyncIterator[None]:  # noqa: ANN401 - asyncpg has no types
+    found = await connection.fetch(_SQL["indexes"]) if worth_it else []
+    for index in found:
+        await connection.execute(f'DROP INDEX "{index["name"]}"')
+    yield
+    await connection.execute("SET maintenance_work_mem = '512MB'")
+    for index in found:
+        await connection.execute(index["definition"])
 
 
 async def add_agents(dsn: str, dids: Sequence[str]) -> None:

@@ -11,6 +11,15 @@ CREATE FUNCTION pg_temp.id_at(kind text, n bigint, at timestamptz) RETURNS uuid 
           || substr(md5(kind || n), 4, 15))::uuid
 $$;
 
+-- name: indexes
+-- Those that are no constraint: built at the end they cost a fraction of what they cost row by row.
+SELECT c.relname AS name, pg_get_indexdef(i.indexrelid) AS definition
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE i.indrelid = ANY (ARRAY['negotiations', 'task_receipts', 'task_attestations', 'ledger_entries',
+                               'reputation_observations']::regclass[])
+   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+
 -- name: draw
 -- Rows $1 to $2, a tenth of a second apart from $5 on. Each has one of the first $4 agents of $3 as client or worker (they
 -- have long histories), one of the others as the other party, and five of those others as committee.
