@@ -235,29 +235,54 @@ async def test_a_receiver_has_so_many_sockets_and_no_more(broker: Telling) -> No
         assert (await listener.next())["event"] == "room"
 
 
+async def handshake(port: int, did: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A socket that reads nothing by itself."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = (
+        f"GET /?did={did} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+    )
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
 async def test_a_client_that_reads_nothing_costs_bounded_memory_and_is_let_go(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ainp.http.websocket._SEND_S", 0.3)
     async with a_telling_broker(database_url) as broker:
-        did, db = an_agent("stuck"), broker.api.broker.database
-        key = base64.b64encode(os.urandom(16))
-        reader, writer = await asyncio.open_connection("127.0.0.1", broker.port, limit=1024)
-        head = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-        writer.write(b"GET /?did=" + did.encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head + key + b"\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
-        assert broker.api.broker.events.count(did) == 1
+        did, db, feed = an_agent("stuck"), broker.api.broker.database, broker.api.broker.events
+        _, writer = await handshake(broker.port, did)
+        assert feed.count(did) == 1
 
         await db.execute(
             "INSERT INTO outbox (event, recipients, body)"
             " SELECT 'test', ARRAY[$1], json_build_object('x', repeat('x', 20000)) FROM generate_series(1, 1500)",
             did,
         )
-        await wait_until(lambda: broker.api.broker.events.count(did) == 0)
+        await wait_until(lambda: feed.count(did) == 0)
 
         writer.close()
         async with listening(broker.port, did, since=1499) as listener:
             assert (await listener.next())["number"] == 1500
+
+
+async def test_a_client_that_pings_and_reads_no_answer_is_let_go(broker: Telling) -> None:
+    ping = bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + b"x" * 125
+    _, writer = await handshake(broker.port, AGENT)
+
+    with suppress(ConnectionError):
+        for _ in range(1_000):
+            writer.write(ping * 500)
+            await writer.drain()
+
+    await wait_until(lambda: broker.api.broker.events.count(AGENT) == 0)
 
 
 async def test_the_end_of_the_server_closes_sockets_at_once(database_url: str) -> None:

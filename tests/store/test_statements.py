@@ -27,6 +27,9 @@ GROWING = {
     "ledger_entries",
     "reputation_observations",
     "idempotency_keys",
+    "outbox",
+    "events",
+    "deliveries",
 }
 NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -38,6 +41,12 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("attestations", "page"): (TASK, *OLDEST, 50),
     ("epochs", "newest"): (),
     ("epochs", "prune"): (),
+    ("events", "between"): (19_000, 19_100, None),
+    ("events", "forget"): ("7 days", 100),
+    ("events", "last_number"): (BUSY,),
+    ("events", "page"): (BUSY, 5000, 50),
+    ("events", "publish"): (10,),
+    ("events", "waiting"): (),
     ("idempotency", "forget"): (),
     ("ledger", "balances"): (BUSY,),
     ("ledger", "transactions"): ([f"available:{BUSY}", f"reserved:{BUSY}", f"staked:{BUSY}"], 50, 0),
@@ -63,6 +72,10 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
 # How many rows one node of the plan may touch.
 PAGED = {
     ("attestations", "page"): 100,
+    ("events", "between"): 100,
+    ("events", "forget"): 100,
+    ("events", "page"): 400,  # a row has a batch of events
+    ("events", "waiting"): 1,
     ("ledger", "transactions"): 100,
     ("negotiations", "due"): 400,
     ("negotiations", "list_of_agent"): 100,

@@ -2,6 +2,8 @@
 
 import asyncpg
 
+from ainp.store.queries import load
+
 ROWS = 20_000
 AGENTS = 500
 BUSY = "did:key:zbusy"  # has a part in half of everything: one agent's history is a big table, too
@@ -54,10 +56,15 @@ SELECT 'did:key:z' || n, 'POST', '/api/negotiations', 'key', '', now() - n * int
 
 INSERT INTO committee_epochs (hash, population, members, weights, registered_at, created_at)
 SELECT sha256('hash'), 0, '{{}}', '{{}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(0, 999) n;
+
+INSERT INTO outbox (event, recipients, body)
+SELECT 'receipt.opened', ARRAY[{_WORKER}, {_CLIENT}], '{{}}' FROM generate_series(0, {ROWS - 1}) n;
 """  # noqa: S608 - constants of this file
 
 
 async def fill(connection: asyncpg.Connection) -> None:
     """Fill every table that grows, and let the planner look at them."""
     await connection.execute(_FILL)
+    for _ in range(ROWS // 400 - 1):  # the last batch waits
+        await connection.execute(load("events")["publish"], 400)
     await connection.execute("VACUUM ANALYZE")

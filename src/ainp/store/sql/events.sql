@@ -80,7 +80,8 @@ SELECT p.number, e.body::text AS body, r.last
 
 -- name: forget
 -- Drop those of the oldest $2 events that were published longer than $1 ago, and where their receivers find them.
--- A receiver's oldest events go first, so what is at the beginning of its rows can go with them.
+-- A receiver's oldest events go first, so what is at the beginning of its rows can go with them; LIMIT has no other use
+-- than to make the planner go by the index.
 WITH old AS (
   DELETE FROM events
    WHERE position = ANY (ARRAY(SELECT position
@@ -92,8 +93,12 @@ WITH old AS (
     FROM old, unnest(old.recipients, old.numbers) AS said (did, number) JOIN receivers r USING (did)
    GROUP BY r.id
 ), gone AS (
-  DELETE FROM deliveries d
-   USING through t
-   WHERE d.receiver = t.id AND d.first <= t.number AND d.first + cardinality(d.positions) - 1 <= t.number
+  DELETE FROM deliveries
+   WHERE ctid = ANY (ARRAY(
+     SELECT d.place
+       FROM through t,
+            LATERAL (SELECT ctid AS place FROM deliveries
+                      WHERE receiver = t.id AND first <= t.number AND first + cardinality(positions) - 1 <= t.number
+                      LIMIT $2) d))
 )
 SELECT count(*) FROM old
