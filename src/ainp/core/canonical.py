@@ -45,11 +45,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     if kind is str or kind is bool or value is None:
         return value
     if kind is dict:
-        if any(type(name) is not str or not name.isascii() for name in value):
-            raise _Unsure
-        return {name: _plain(member) for name, member in value.items()}
+        for name in value:
+            if type(name) is not str or not name.isascii():
+                raise _Unsure
+        return {name: member if type(member) is str else _plain(member) for name, member in value.items()}
     if kind is list or kind is tuple:
-        return [_plain(item) for item in value]
+        return [item if type(item) is str else _plain(item) for item in value]
     if kind is int or kind is float:
         return _number(value)
     if isinstance(value, str):  # an enumeration's member

@@ -8,7 +8,7 @@ Only the two parties act. A move returns a new value, or refuses; nothing here r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -69,6 +69,14 @@ class Round:
     convergence_delta: float | None = None
     signature: str | None = None
     countersignature: str | None = None
+    _read: list[Terms] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def terms(self) -> Terms:
+        """The proposal, read once: a settlement asks five times."""
+        if not self._read:
+            self._read.append(agreed_terms(self.proposal, terms_hash=self.terms_hash))
+        return self._read[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ class Negotiation:
     @property
     def terms(self) -> Terms:
         """The latest proposal, read."""
-        return agreed_terms(self.current.proposal, terms_hash=self.current.terms_hash)
+        return self.current.terms
 
     @property
     def convergence(self) -> float:
