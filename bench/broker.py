@@ -108,8 +108,15 @@ def serving(folder: Path, given: Mapping[str, str], *, profile: Path | None = No
         wait_for(process, port, folder / "broker.log")
         served.started_s = time.monotonic() - began
         yield served
+    except BenchError as error:
+        raise BenchError("\n".join([str(error), *_complaints(folder / "broker.log")])) from error
     finally:
         served.stop()
+
+
+def _complaints(log: Path) -> list[str]:
+    """The last errors that the broker logged."""
+    return [line[:2000] for line in log.read_text(errors="replace").splitlines() if '"level":"ERROR"' in line][-2:]
 
 
 def _spawn(
