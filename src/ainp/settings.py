@@ -54,8 +54,9 @@ def _boolean(value: object) -> object:
 
 
 def _cron(value: str) -> str:
-    if len(value.split()) != 5 or not croniter.is_valid(value):  # noqa: PLR2004 - minute hour day month weekday
-        raise ValueError(f"expected five cron fields such as */1 * * * *, found {value!r}")
+    # minute hour day month weekday; a sixth in front of them is seconds, as other brokers' cron lines have it
+    if len(value.split()) not in (5, 6) or not croniter.is_valid(value, second_at_beginning=True):
+        raise ValueError(f"expected five cron fields such as */1 * * * *, or seconds and five, found {value!r}")
     return value
 
 

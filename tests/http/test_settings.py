@@ -38,7 +38,7 @@ REFUSED = {
     "k above m": ({"pou_k": 6, "pou_m": 5}, "POU_K=6 is more than POU_M=5"),
     "k of nobody": ({"pou_k": 0}, "POU_K: "),
     "k in words": ({"pou_k": "three"}, "POU_K: "),
-    "a cron of six fields": ({"pou_finalizer_cron": "* * * * * *"}, "POU_FINALIZER_CRON: expected five cron fields"),
+    "a cron of seven fields": ({"pou_finalizer_cron": "* * * * * * *"}, "POU_FINALIZER_CRON: expected five cron"),
     "a cron out of range": ({"pou_finalizer_cron": "61 * * * *"}, "POU_FINALIZER_CRON: "),
     "a cron in words": ({"pou_finalizer_cron": "@hourly"}, "POU_FINALIZER_CRON: "),
     "a boolean in words": ({"pou_finalizer_enabled": "maybe"}, "POU_FINALIZER_ENABLED: expected true or false"),
@@ -101,6 +101,10 @@ def test_the_missions_env_file_is_read_with_its_comments(tmp_path: Path) -> None
     assert settings.pou_finalizer_enabled is True
     assert (settings.pou_k, settings.pou_m) == (3, 5)
     assert settings.pou_finalizer_cron == "*/1 * * * *"
+
+
+def test_a_cron_may_have_seconds_in_front() -> None:
+    assert a_configuration(pou_finalizer_cron=" */10 * * * * * ").pou_finalizer_cron == "*/10 * * * * *"
 
 
 @pytest.mark.parametrize("spelling", ["true", "1", "TRUE", "Yes", "on", " true "])

@@ -54,7 +54,12 @@ Amounts are atomic units: 1000 are a credit. Shares are in basis points: 10000 a
 What these mean together is told in [proof of usefulness](proof-of-usefulness.md).
 """,
 }
-_KINDS = ((Boolean, "true or false"), (Cron, "five cron fields, UTC"), (Did, "a DID"), (PostgresUrl, "postgresql://…"))
+_KINDS = (
+    (Boolean, "true or false"),
+    (Cron, "five cron fields, UTC, or six with seconds in front"),
+    (Did, "a DID"),
+    (PostgresUrl, "postgresql://…"),
+)
 
 
 def document() -> str:

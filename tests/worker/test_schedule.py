@@ -9,7 +9,7 @@ import pytest
 from ainp.core.errors import Unavailable
 from ainp.store import jobs
 from ainp.store.db import Database
-from ainp.worker.schedule import Job, run_forever, tick
+from ainp.worker.schedule import Job, next_time, run_forever, tick
 from support.races import wait_until
 from support.said import what_is_logged
 
@@ -36,6 +36,13 @@ def counting(ran: list[int]) -> Job:
         await asyncio.sleep(0.02)
 
     return a_job(run)
+
+
+@pytest.mark.parametrize(
+    ("cron", "seconds"), [("*/1 * * * *", 60), ("*/10 * * * * *", 10), ("30 0 * * * *", 30)], ids=str
+)
+def test_a_sixth_field_is_seconds_and_stands_in_front(cron: str, seconds: int) -> None:
+    assert next_time(cron, AT) == AT + timedelta(seconds=seconds)
 
 
 async def test_a_tick_is_run_once_by_two_nodes(nodes: tuple[Database, Database]) -> None:

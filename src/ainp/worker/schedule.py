@@ -20,12 +20,18 @@ from ainp.telemetry import logger
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done whenever *cron* says (five fields, UTC; six with seconds)."""
+    """Something that is done whenever *cron* says (five fields, UTC; six with seconds in front)."""
 
     name: str
     cron: str
     run: Callable[[], Awaitable[None]]
     failed: str  # the log line of a failed run, word for word
+
+
+def next_time(cron: str, after: datetime) -> datetime:
+    """When *cron* comes next."""
+    at: datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime)
+    return at
 
 
 async def run_forever(database: Database, scheduled: Sequence[Job]) -> None:
@@ -64,7 +70,7 @@ async def _run(job: Job) -> str | None:
 async def _follow(database: Database, job: Job) -> None:
     while True:
         now = datetime.now(UTC)
-        at: datetime = croniter(job.cron, now).get_next(datetime)
+        at = next_time(job.cron, now)
         await asyncio.sleep((at - now).total_seconds())
         try:
             await tick(database, job, at)
