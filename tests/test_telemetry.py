@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 import structlog
 
-from ainp import telemetry
+from ainp.telemetry import logs as telemetry
 from ainp.telemetry import Line, configure_logging, log, logger
 
 LINES = (
@@ -40,6 +40,7 @@ def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", root.handlers[:])
     monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(telemetry, "_output", None)
     monkeypatch.setattr(telemetry, "_now", lambda: "2026-01-01T00:00:00.000Z")
     yield
     structlog.reset_defaults()

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 import structlog
 
+from ainp import telemetry
 from ainp.telemetry import configure_logging
 from support.database import Databases
 from support.documented import every_answer_is_documented
@@ -35,6 +36,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     stream, root = StringIO(), logging.getLogger()
     monkeypatch.setattr(root, "handlers", root.handlers[:])
     monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(telemetry, "_output", None)
     configure_logging("INFO", stream=stream)
     yield stream
     structlog.reset_defaults()
