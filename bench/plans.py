@@ -1,20 +1,23 @@
 """
 The plans of the statements behind a request, as the server makes them.
 
-For one request the server logs its statements with their parameters; each is then explained with these, and rolled
-back. A statement that only reads has run often enough by then to have the plan it will keep; one that writes is
-explained with its generic plan.
+For one request the server logs its statements with their parameters; each is then explained with these in a session
+that has the broker's settings, and rolled back. A statement that only reads has run often enough by then to have the
+plan it will keep; one that writes is explained with its generic plan.
 """
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from ainp.store.db import Database
 from bench.client import BenchError, Single
 from bench.measure import Bench
 
@@ -83,7 +86,7 @@ def explain(bench: Bench, sql: str, given: Sequence[str]) -> Plan:
     scans = [_shown(node) for node in nodes if "Relation Name" in node or "Index Name" in node]
     buffers = top["Plan"].get("Shared Hit Blocks", 0) + top["Plan"].get("Shared Read Blocks", 0)
     rows = max((_touched(node) for node in nodes if node.get("Relation Name") in BIG), default=0)
-    shown = " ".join(line for line in sql.split("\n") if not line.startswith("--"))
+    shown = " ".join(line for line in sql.split("\n") if not line.strip().startswith("--"))
     return Plan(" ".join(shown.split())[:100], scans, rows, buffers, top.get("Execution Time", 0.0))
 
 
@@ -92,6 +95,8 @@ def _explained(bench: Bench, execute: str, *, reads: bool) -> str:
     for how in ("ANALYZE, BUFFERS", "ANALYZE false"):
         bench.do("BEGIN")
         try:
+            for name, value in _session(bench.served.dsn).items():
+                bench.do(f"SET LOCAL {name} = '{value}'")
             if reads:
                 for _ in range(_RUNS_BEFORE):
                     bench.do(execute)
@@ -103,6 +108,22 @@ def _explained(bench: Bench, execute: str, *, reads: bool) -> str:
         finally:
             bench.do("ROLLBACK")
     raise BenchError(f"can't explain {execute}")
+
+
+@cache
+def _session(dsn: str) -> Mapping[str, str]:
+    """What the broker sets in its sessions: some of it decides about plans."""
+    return asyncio.run(_settings_of_a_session(dsn))
+
+
+async def _settings_of_a_session(dsn: str) -> Mapping[str, str]:
+    database = Database(dsn, size=1)
+    await database.open()
+    try:
+        rows = await database.fetch("SELECT name, setting FROM pg_settings WHERE source = 'client'")
+    finally:
+        await database.close()
+    return {row["name"]: row["setting"] for row in rows}
 
 
 def _private(sql: str) -> bool:
