@@ -8,8 +8,8 @@ from io import StringIO
 import pytest
 import structlog
 
-from ainp.telemetry import logs as telemetry
 from ainp.telemetry import Line, configure_logging, log, logger
+from ainp.telemetry import logs as telemetry
 
 LINES = (
     Line("Negotiation settled successfully", {"negotiation_id": "n", "amount": 7, "none": None}),

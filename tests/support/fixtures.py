@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 import structlog
 
-from ainp import telemetry
 from ainp.telemetry import configure_logging
+from ainp.telemetry import logs as telemetry
 from support.database import Databases
 from support.documented import every_answer_is_documented
 from support.world import World, a_world
