@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ainp import __version__
-from ainp.cli import fsck, keys, migrate, process, serve, work
+from ainp.cli import demo, fsck, keys, migrate, process, serve, work
 
 app = typer.Typer(
     name="ainp",
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("work")(work.work)
 app.command("process", hidden=True)(process.process)
+app.command("demo")(demo.demo)
 app.command("fsck")(fsck.fsck)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
