@@ -23,6 +23,7 @@ class Fragile(Database):
     """*inner*, but for one statement."""
 
     def __init__(self, inner: Database, death: Death) -> None:
+        super().__init__(inner._url)
         self._inner = inner
         self._death = death
 

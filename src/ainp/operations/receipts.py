@@ -18,7 +18,7 @@ from ainp.operations.committees import Epochs
 from ainp.operations.judging import Concluded
 from ainp.operations.retry import until_fresh
 from ainp.store import attestations, receipts
-from ainp.store.attestations import StoredAttestation
+from ainp.store.attestations import Spoken, StoredAttestation
 from ainp.store.db import Session
 from ainp.store.receipts import Filter
 
@@ -85,16 +85,16 @@ async def attest(
         case, registered, now = found
         _check(attestation, case, registered=registered, now=now)
         heard = Case(case.receipt, [*case.attestations, attestation])
-        spoken = _Spoken(attestation, signature, late=_late(attestation, case.receipt), now=now)
+        voice = _Voice(attestation, signature, late=_late(attestation, case.receipt), now=now)
         concerns = attestation.type in VERDICTS and policy.immediate
         outcome = review(heard, now=now, policy=policy) if concerns else None
         if outcome is None or not outcome.due:
-            id_ = await _insert(db, heard, spoken)
-            return Attested(id_, heard.tally, case.receipt.status, spoken.late, Concluded())
+            id_ = await _insert(db, heard, voice)
+            return Attested(id_, heard.tally, case.receipt.status, voice.late, Concluded())
         async with db.transaction() as tx:
-            id_ = await _insert(tx, heard, spoken)
+            id_ = await _insert(tx, heard, voice)
             concluded = await judging.conclude(tx, [(heard, outcome)], now=now, policy=policy, epochs=epochs, ahead=1)
-        return Attested(id_, heard.tally, outcome.receipt.status, spoken.late, concluded)
+        return Attested(id_, heard.tally, outcome.receipt.status, voice.late, concluded)
 
     return await until_fresh(db, attempt)
 
@@ -120,26 +120,26 @@ async def finalize(db: Session, id: TaskId, *, policy: JudgingPolicy, epochs: Ep
 
 
 @dataclass(frozen=True, slots=True)
-class _Spoken:
+class _Voice:
     attestation: Attestation
     signature: str | None
     late: bool
     now: datetime
 
 
-async def _insert(db: Session, heard: Case, spoken: _Spoken) -> UUID:
-    id_ = uuid7(spoken.now, secrets.token_bytes(10))
+async def _insert(db: Session, heard: Case, voice: _Voice) -> UUID:
+    id_ = uuid7(voice.now, secrets.token_bytes(10))
     pending = heard.receipt.status is ReceiptStatus.PENDING
-    await attestations.insert(
-        db,
-        spoken.attestation,
+    spoken = Spoken(
+        attestation=voice.attestation,
         id=id_,
         version=heard.receipt.version,
-        signature=spoken.signature,
-        late=spoken.late,
+        signature=voice.signature,
+        late=voice.late,
         decidable=pending and heard.tally.decided,
-        events=[attested_event(heard.receipt, spoken.attestation, now=spoken.now, have=heard.tally.have)],
+        events=[attested_event(heard.receipt, voice.attestation, now=voice.now, have=heard.tally.have)],
     )
+    await attestations.insert(db, spoken)
     return id_
 
 

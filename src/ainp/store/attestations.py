@@ -10,9 +10,10 @@ from ainp.core.canonical import digest
 from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import TaskId
-from ainp.store.db import Session, Stale
-from ainp.store.posting import event_columns
+from ainp.store.db import Row, Session, Stale
+from ainp.store.posting import event_columns, owned
 from ainp.store.queries import load
+from ainp.store.together import Together
 
 _SQL = load("attestations")
 
@@ -35,58 +36,92 @@ class StoredAttestation:
     created_at: datetime
 
 
-async def insert(  # noqa: PLR0913 - the statement's parameters
-    db: Session,
-    attestation: Attestation,
-    *,
-    id: UUID,  # noqa: A002 - the protocol's word
-    version: int,
-    signature: str | None,
-    late: bool,
-    decidable: bool,
-    events: Sequence[Event],
-) -> None:
-    """Write an attestation on a receipt as read at *version*, or raise Stale and write nothing."""
-    statement = attestation.statement
-    heard = await db.fetchval(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """An attestation to be written on a receipt as read at *version*, and the events that tell of it."""
+
+    attestation: Attestation
+    id: UUID
+    version: int
+    signature: str | None
+    late: bool
+    decidable: bool
+    events: Sequence[Event]
+
+
+async def insert(db: Session, spoken: Spoken) -> None:
+    """Write an attestation, or raise Stale and write nothing."""
+    if not await db.together(_INSERT, spoken):
+        raise Stale(spoken.attestation.task_id)
+
+
+async def _insert(db: Session, all_spoken: Sequence[Spoken]) -> list[bool]:
+    of = [spoken.attestation for spoken in all_spoken]
+    statements = [attestation.statement for attestation in of]
+    counting = [_effective(attestation) for attestation in of]
+    told, events = owned((spoken.attestation.task_id, spoken.events) for spoken in all_spoken)
+    rows = await db.fetch(
         _SQL["insert"],
-        id,
-        attestation.task_id,
-        version,
-        attestation.by,
-        attestation.type,
-        *_effective(attestation),
-        attestation.evidence_ref,
-        signature,
-        late,
-        statement,
-        digest(statement),
-        decidable,
+        [spoken.id for spoken in all_spoken],
+        [attestation.task_id for attestation in of],
+        [spoken.version for spoken in all_spoken],
+        [attestation.by for attestation in of],
+        [attestation.type for attestation in of],
+        [score for score, _ in counting],
+        [confidence for _, confidence in counting],
+        [attestation.evidence_ref for attestation in of],
+        [spoken.signature for spoken in all_spoken],
+        [spoken.late for spoken in all_spoken],
+        statements,
+        [digest(statement) for statement in statements],
+        [spoken.decidable for spoken in all_spoken],
+        told,
         *event_columns(events),
     )
-    if not heard:
-        raise Stale(attestation.task_id)
+    heard = {row["id"] for row in rows}
+    return [attestation.task_id in heard for attestation in of]
+
+
+_INSERT = Together(_insert, apart=lambda spoken: [spoken.attestation.task_id])
 
 
 async def page(db: Session, task_id: TaskId, *, above: tuple[datetime, UUID], limit: int) -> list[StoredAttestation]:
     """A receipt's attestations, oldest first, after the cursor *above*."""
-    return [
-        StoredAttestation(
-            id=row["id"],
-            task_id=row["task_id"],
-            by=row["by_did"],
-            type=row["type"],
-            score=None if row["score"] is None else float(row["score"]),
-            confidence=None if row["confidence"] is None else float(row["confidence"]),
-            evidence_ref=row["evidence_ref"],
-            signature=row["signature"],
-            late=row["late"],
-            statement=row["statement"],
-            statement_hash=row["statement_hash"],
-            created_at=row["created_at"],
-        )
-        for row in await db.fetch(_SQL["page"], task_id, *above, limit)
-    ]
+    return [_stored(row) for row in await db.together(_PAGE, (task_id, above, limit))]
+
+
+async def _page(db: Session, asked: Sequence[tuple[TaskId, tuple[datetime, UUID], int]]) -> list[list[Row]]:
+    pages: list[list[Row]] = [[] for _ in asked]
+    rows = await db.fetch(
+        _SQL["page"],
+        [task_id for task_id, _, _ in asked],
+        [at for _, (at, _), _ in asked],
+        [id_ for _, (_, id_), _ in asked],
+        [limit for _, _, limit in asked],
+    )
+    for row in rows:
+        pages[row["place"] - 1].append(row)
+    return pages
+
+
+_PAGE = Together(_page)
+
+
+def _stored(row: Row) -> StoredAttestation:
+    return StoredAttestation(
+        id=row["id"],
+        task_id=row["task_id"],
+        by=row["by_did"],
+        type=row["type"],
+        score=None if row["score"] is None else float(row["score"]),
+        confidence=None if row["confidence"] is None else float(row["confidence"]),
+        evidence_ref=row["evidence_ref"],
+        signature=row["signature"],
+        late=row["late"],
+        statement=row["statement"],
+        statement_hash=row["statement_hash"],
+        created_at=row["created_at"],
+    )
 
 
 def _effective(attestation: Attestation) -> tuple[int | None, int | None]:

@@ -15,13 +15,19 @@ import msgspec
 
 from ainp.core.errors import BrokerError, DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
 from ainp.store.pool import STATEMENT_S, Place, Pool
+from ainp.store.together import Gathering, Together
 
 Row = Any  # asyncpg.Record: columns by name
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _CONNECT_TIMEOUT_S = 5
 
 _SESSION = {"application_name": "ainp", "timezone": "UTC"}
+# A statement is planned once, for any number of rows it is given, and never reads a whole table where an index leads to
+# what it wants: a plan that was made while the table was small would be kept while it grows.
+PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # A machine that vanished, or a process that was stopped, gives back what it holds after half a minute.
 _DEDICATED = {
     "idle_session_timeout": "30s",
@@ -75,6 +81,10 @@ class Session(Protocol):
         """The command tag."""
         ...
 
+    async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
+        """Run *statement* for *item*, on the pool with others that come at the same moment."""
+        ...
+
     def transaction(self) -> AbstractAsyncContextManager["Session"]:
         """Open a transaction, or a savepoint in one."""
         ...
@@ -114,6 +124,11 @@ class Transaction:
         except _REFUSED as error:
             raise _refusal(error) from error
 
+    async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
+        """Run *statement* for *item* alone: a transaction is one caller's."""
+        (result,) = await statement.run(self, [item])
+        return result
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Session"]:
         """Open a savepoint, or the transaction itself where there is none."""
@@ -136,6 +151,12 @@ class Database:
         self._url = url
         self._pool: Pool | None = None
         self._size = size
+        self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
+
+    @property
+    def pool(self) -> Pool | None:
+        """The pool, once the database was opened."""
+        return self._pool
 
     async def open(self) -> None:
         """Connect once, so that a wrong URL is noticed at start."""
@@ -186,6 +207,13 @@ class Database:
             raise _refusal(error) from error
         finally:
             self._give_back(place)
+
+    async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
+        """Run *statement* for *item*, and for whoever else comes at the same moment, in one transaction."""
+        gathering: Gathering[_Item, _Result] | None = self._gatherings.get(statement)
+        if gathering is None:
+            gathering = self._gatherings[statement] = Gathering(self, statement)
+        return await gathering.join(item)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -238,7 +266,7 @@ class Database:
 
     async def _connected(self) -> Any:  # noqa: ANN401 - asyncpg has no types
         # PostgreSQL itself ends a statement that is stuck: the driver's timer for each costs a third of a round trip.
-        limits = {"statement_timeout": f"{STATEMENT_S}s"}
+        limits = PLANS | {"statement_timeout": f"{STATEMENT_S}s"}
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             connection = await asyncpg.connect(self._url, server_settings=_SESSION | limits)
             try:

@@ -92,14 +92,14 @@ def judge(files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: 
     standing: list[Status] = []
     for one in files:
         lost = tuple(what for what in one.provides if what in gone and removed_by.get(what, 0) <= one.number)
-        # What it removed comes back when an earlier one was rolled back by hand and is applied again.
-        back = tuple(f"{what}, which is back" for what in one.removes if what not in gone) if one.number in records else ()
         partly = any(what not in gone for what in _own(files, one))
         record = records.get(one.number)
         if record is None:
             state = State.UNRECORDED if partly and not lost else State.PENDING
             standing.append(Status(one.number, one.name, state, missing=lost, partly_there=partly))
             continue
+        # What it removed comes back when an earlier one was rolled back by hand and is applied again.
+        back = tuple(f"{what}, which is back" for what in one.removes if what not in gone)
         state = State.ROLLED_BACK if lost or back else State.APPLIED
         if record["checksum"] != one.checksum:
             state = State.EDITED

@@ -15,9 +15,10 @@ from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
 from ainp.core.reputation import Reputation
 from ainp.store.db import Row, Session, Stale
-from ainp.store.posting import entry_columns, event_columns
+from ainp.store.posting import entry_columns, event_columns, json_texts, owned
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
+from ainp.store.together import Together
 
 _SQL = load("negotiations")
 
@@ -54,30 +55,18 @@ async def clock(db: Session) -> datetime:
 
 async def insert(db: Session, negotiation: Negotiation, *, events: Sequence[Event]) -> None:
     """Write a new negotiation."""
-    await db.execute(
-        _SQL["insert"],
-        negotiation.id,
-        negotiation.intent_id,
-        negotiation.initiator,
-        negotiation.responder,
-        negotiation.state.value,
-        _rounds(negotiation),
-        negotiation.max_rounds,
-        negotiation.created_at,
-        negotiation.expires_at,
-        *event_columns(events),
-    )
+    await db.together(_INSERT, _Move(negotiation, events=events))
 
 
 async def get(db: Session, id: NegotiationId) -> tuple[Negotiation, datetime] | None:  # noqa: A002 - the protocol's word
     """A negotiation, and the time it was read."""
-    row = await db.fetchrow(_SQL["get"], id)
+    row = await db.together(_GET, id)
     return None if row is None else (negotiation_of(row), row["now"])
 
 
 async def get_to_accept(db: Session, id: NegotiationId) -> tuple[Acceptable, datetime] | None:  # noqa: A002
     """A negotiation with what its acceptance depends on, and the time it was read."""
-    row = await db.fetchrow(_SQL["get_to_accept"], id)
+    row = await db.together(_GET_TO_ACCEPT, id)
     if row is None:
         return None
     return Acceptable(negotiation_of(row), row["available"], row["responder_registered"]), row["now"]
@@ -90,7 +79,7 @@ async def get_to_settle(
     broker: AgentDid | None,
 ) -> tuple[Settleable, datetime] | None:
     """A negotiation with what its settlement depends on, and the time it was read."""
-    row = await db.fetchrow(_SQL["get_to_settle"], id, broker)
+    row = await db.together(_GET_TO_SETTLE, (id, broker))
     if row is None:
         return None
     read = Settleable(
@@ -125,34 +114,90 @@ async def save(
     db: Session, negotiation: Negotiation, *, entries: Sequence[Entry] = (), events: Sequence[Event] = ()
 ) -> None:
     """Write a move with its entries and events, or raise Stale and write nothing."""
-    n = negotiation
     try:
-        saved = await db.fetchval(
-            _SQL["save"],
-            n.id,
-            n.version,
-            n.state.value,
-            _rounds(n),
-            round(n.convergence, 2),
-            n.updated_at,
-            n.reserved,
-            n.accepted_at,
-            n.settle_by,
-            n.delivered_at,
-            None if n.delivery is None else {"outputs_ref": n.delivery.outputs_ref, "metrics": n.delivery.metrics},
-            n.closed_at,
-            n.closed_by,
-            n.close_reason,
-            n.seed,
-            n.task_id,
-            *entry_columns(entries),
-            *event_columns(events),
-        )
+        saved = await db.together(_SAVE, _Move(negotiation, entries, events))
     except asyncpg.CheckViolationError as error:
         # The balance was spent between the read and this write.
         raise Stale from error
     if not saved:
-        raise Stale(n.id)
+        raise Stale(negotiation.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    negotiation: Negotiation
+    entries: Sequence[Entry] = ()
+    events: Sequence[Event] = ()
+
+
+async def _insert(db: Session, moves: Sequence[_Move]) -> list[None]:
+    of = [move.negotiation for move in moves]
+    await db.execute(
+        _SQL["insert"],
+        [n.id for n in of],
+        [n.intent_id for n in of],
+        [n.initiator for n in of],
+        [n.responder for n in of],
+        [n.state.value for n in of],
+        json_texts(_rounds(n) for n in of),
+        [n.max_rounds for n in of],
+        [n.created_at for n in of],
+        [n.expires_at for n in of],
+        *event_columns([event for move in moves for event in move.events]),
+    )
+    return [None] * len(moves)
+
+
+def _read(name: str) -> Together[NegotiationId, Row | None]:
+    async def read(db: Session, ids: Sequence[NegotiationId]) -> list[Row | None]:
+        found = {row["id"]: row for row in await db.fetch(_SQL[name], ids)}
+        return [found.get(id_) for id_ in ids]
+
+    return Together(read)
+
+
+async def _read_to_settle(db: Session, asked: Sequence[tuple[NegotiationId, AgentDid | None]]) -> list[Row | None]:
+    broker = asked[0][1]  # one process has one broker's DID
+    found = {row["id"]: row for row in await db.fetch(_SQL["get_to_settle"], [id_ for id_, _ in asked], broker)}
+    return [found.get(id_) for id_, _ in asked]
+
+
+async def _save(db: Session, moves: Sequence[_Move]) -> list[bool]:
+    of = [move.negotiation for move in moves]
+    paid, entries = owned((move.negotiation.id, move.entries) for move in moves)
+    told, events = owned((move.negotiation.id, move.events) for move in moves)
+    rows = await db.fetch(
+        _SQL["save"],
+        [n.id for n in of],
+        [n.version for n in of],
+        [n.state.value for n in of],
+        json_texts(_rounds(n) for n in of),
+        [round(n.convergence, 2) for n in of],
+        [n.updated_at for n in of],
+        [n.reserved for n in of],
+        [n.accepted_at for n in of],
+        [n.settle_by for n in of],
+        [n.delivered_at for n in of],
+        [_delivery(n) for n in of],
+        [n.closed_at for n in of],
+        [n.closed_by for n in of],
+        [n.close_reason for n in of],
+        [n.seed for n in of],
+        [n.task_id for n in of],
+        paid,
+        *entry_columns(entries),
+        told,
+        *event_columns(events),
+    )
+    saved = {row["id"] for row in rows}
+    return [n.id in saved for n in of]
+
+
+_INSERT = Together(_insert)
+_GET = _read("get")
+_GET_TO_ACCEPT = _read("get_to_accept")
+_GET_TO_SETTLE = Together(_read_to_settle)
+_SAVE = Together(_save, apart=lambda move: [move.negotiation.id])
 
 
 def negotiation_of(row: Row) -> Negotiation:
@@ -193,6 +238,11 @@ def negotiation_of(row: Row) -> Negotiation:
         seed=row["seed"],
         task_id=row["task_id"],
     )
+
+
+def _delivery(negotiation: Negotiation) -> dict[str, object] | None:
+    delivery = negotiation.delivery
+    return None if delivery is None else {"outputs_ref": delivery.outputs_ref, "metrics": delivery.metrics}
 
 
 def _rounds(negotiation: Negotiation) -> list[dict[str, object]]:

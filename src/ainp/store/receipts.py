@@ -15,6 +15,7 @@ from ainp.core.receipt import Failure, ReceiptStatus, TaskReceipt
 from ainp.store.db import Row, Session
 from ainp.store.posting import event_columns
 from ainp.store.queries import load
+from ainp.store.together import Together
 
 _SQL = load("receipts")
 
@@ -31,7 +32,7 @@ class Filter:
 
 async def get(db: Session, id: TaskId) -> tuple[TaskReceipt, datetime] | None:  # noqa: A002 - the protocol's word
     """A receipt, and the time it was read."""
-    row = await db.fetchrow(_SQL["get"], id)
+    row = await db.together(_GET, id)
     return None if row is None else (receipt_of(row), row["now"])
 
 
@@ -42,7 +43,7 @@ async def get_case(
     speaker: AgentDid | None,
 ) -> tuple[Case, bool, datetime] | None:
     """A receipt with all that was said, whether *speaker* is registered, and the time it was read."""
-    row = await db.fetchrow(_SQL["get_case"], id, speaker)
+    row = await db.together(_GET_CASE, (id, speaker))
     return None if row is None else (case_of(row), row["registered"], row["now"])
 
 
@@ -97,6 +98,21 @@ async def conclude(
     rows = [_course(receipt, version=receipt.version + ahead) for receipt in receipts]
     of, told = [task_id for task_id, _ in events], [event for _, event in events]
     return int(await db.fetchval(_SQL["conclude"], rows, of, *event_columns(told)))
+
+
+async def _read(db: Session, ids: Sequence[TaskId]) -> list[Row | None]:
+    found = {row["id"]: row for row in await db.fetch(_SQL["get"], ids)}
+    return [found.get(id_) for id_ in ids]
+
+
+async def _read_cases(db: Session, asked: Sequence[tuple[TaskId, AgentDid | None]]) -> list[Row | None]:
+    rows = await db.fetch(_SQL["get_case"], [id_ for id_, _ in asked], [speaker for _, speaker in asked])
+    found = {row["place"]: row for row in rows}
+    return [found.get(place) for place in range(1, len(asked) + 1)]
+
+
+_GET = Together(_read)
+_GET_CASE = Together(_read_cases)
 
 
 def receipt_of(row: Row) -> TaskReceipt:

@@ -1,6 +1,6 @@
 """Reputations, the observations that moved them, and the auditors' own record."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -124,17 +124,29 @@ def reputation_of(row: Row) -> Reputation:
     )
 
 
-def reputation_columns(reputation: Reputation) -> tuple[list[int], list[int], list[datetime | None]]:
-    """Values in millionths, numbers of observations and times, each in the order of `Dimension`."""
-    standings = [reputation.standings[dimension] for dimension in Dimension]
-    return [s.value for s in standings], [s.observations for s in standings], [s.observed_at for s in standings]
+def reputation_columns(of: Sequence[Reputation]) -> tuple[list[str], list[str], list[str]]:
+    """
+    Values in millionths, numbers of observations and times, each in the order of `Dimension`.
+
+    An array of arrays can't be taken apart into rows of arrays, so each is written as PostgreSQL's text of one.
+    """
+    standings = [[reputation.standings[dimension] for dimension in Dimension] for reputation in of]
+    return (
+        [_array(str(s.value) for s in each) for each in standings],
+        [_array(str(s.observations) for s in each) for each in standings],
+        [_array("NULL" if s.observed_at is None else f'"{s.observed_at}"' for s in each) for each in standings],
+    )
+
+
+def _array(values: Iterable[str]) -> str:
+    return "{" + ",".join(values) + "}"
 
 
 def _columns(reputation: Reputation) -> dict[str, object]:
-    values, observations, observed_at = reputation_columns(reputation)
+    standings = [reputation.standings[dimension] for dimension in Dimension]
     return {
-        "value": values,
-        "observations": observations,
-        "observed_at": observed_at,
+        "value": [s.value for s in standings],
+        "observations": [s.observations for s in standings],
+        "observed_at": [s.observed_at for s in standings],
         "updated_at": reputation.updated_at,
     }

@@ -1,9 +1,13 @@
 -- name: insert
--- Open a negotiation and tell the responder.
+-- Open negotiations ($1 to $9) and tell the responders (events: $10 to $12).
 WITH opened AS (
   INSERT INTO negotiations (id, intent_id, initiator_did, responder_did, state, rounds, max_rounds,
                             created_at, updated_at, expires_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+  SELECT said.id, said.intent_id, said.initiator_did, said.responder_did, said.state, said.rounds::json, said.max_rounds,
+         said.created_at, said.created_at, said.expires_at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
+                $8::timestamptz[], $9::timestamptz[])
+         said (id, intent_id, initiator_did, responder_did, state, rounds, max_rounds, created_at, expires_at)
 )
 INSERT INTO outbox (event, recipients, body)
 SELECT said.event, string_to_array(said.recipients, ' '), said.body
@@ -14,39 +18,40 @@ SELECT said.event, string_to_array(said.recipients, ' '), said.body
 SELECT now()
 
 -- name: get
-SELECT n.*, now() AS now FROM negotiations n WHERE n.id = $1
+SELECT n.*, now() AS now FROM negotiations n WHERE n.id = ANY ($1::uuid[])
 
 -- name: get_to_accept
--- A negotiation with what its acceptance depends on.
+-- Negotiations with what their acceptance depends on.
 SELECT n.*, now() AS now,
        coalesce((SELECT a.balance + CASE WHEN a.hot THEN coalesce((SELECT sum(p.amount)::bigint FROM ledger_pending p
                                                                     WHERE p.account = a.account), 0) ELSE 0 END
                    FROM accounts a WHERE a.account = 'available:' || n.initiator_did), 0) AS available,
-       EXISTS (SELECT FROM agents a WHERE a.did = n.responder_did) AS responder_registered
+       coalesce((SELECT true FROM agents a WHERE a.did = n.responder_did), false) AS responder_registered
   FROM negotiations n
- WHERE n.id = $1
+ WHERE n.id = ANY ($1::uuid[])
 
 -- name: get_to_settle
--- A negotiation with what its settlement depends on: who is registered, the worker's reputation, the newest epoch.
+-- Negotiations with what their settlement depends on: who is registered, the worker's reputation, the newest epoch.
 -- $2 is the broker's DID.
 SELECT n.*, now() AS now,
-       (SELECT a.id FROM agents a WHERE a.did = n.responder_did) AS responder_id,
-       EXISTS (SELECT FROM agents a WHERE a.did = $2) AS broker_registered,
-       EXISTS (SELECT FROM agents a
-                WHERE a.did = coalesce(n.rounds -> -1 -> 'proposal' ->> 'validator_did',
-                                       n.rounds -> -1 -> 'proposal' -> 'custom_terms' ->> 'validator_did'))
+       w.id AS responder_id,
+       coalesce((SELECT true FROM agents a WHERE a.did = $2), false) AS broker_registered,
+       coalesce((SELECT true FROM agents a
+                  WHERE a.did = coalesce(n.rounds -> -1 -> 'proposal' ->> 'validator_did',
+                                         n.rounds -> -1 -> 'proposal' -> 'custom_terms' ->> 'validator_did')), false)
          AS validator_registered,
-       e.epoch_id, e.epoch_at, e.population,
-       (SELECT max(last_seen_at) FROM agents) AS newest_sign_at,
+       e.epoch_id, e.epoch_at, e.population, e.newest_sign_at,
        p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
        (p.q * 1000000)::int AS q, (p.t * 1000000)::int AS t, (p.r * 1000000)::int AS r, (p.s * 1000000)::int AS s,
        (p.v * 1000000)::int AS v, (p.i * 1000000)::int AS i, (p.e * 1000000)::int AS e,
        (p.final_t * 1000000)::int AS final_t, p.updated_at AS reputation_updated_at
   FROM negotiations n
-  LEFT JOIN LATERAL (SELECT id AS epoch_id, created_at AS epoch_at, population
-                       FROM committee_epochs ORDER BY id DESC LIMIT 1) e ON true
-  LEFT JOIN agent_reputation p ON p.agent_id = (SELECT a.id FROM agents a WHERE a.did = n.responder_did)
- WHERE n.id = $1
+  LEFT JOIN (SELECT id AS epoch_id, created_at AS epoch_at, population,
+                    (SELECT max(last_seen_at) FROM agents) AS newest_sign_at
+               FROM committee_epochs ORDER BY id DESC LIMIT 1) e ON true
+  LEFT JOIN agents w ON w.did = n.responder_did
+  LEFT JOIN agent_reputation p ON p.agent_id = w.id
+ WHERE n.id = ANY ($1::uuid[])
 
 -- name: list_of_agent
 -- An agent's negotiations, newest first; $2 null or the states wanted. One index for each of its roles.
@@ -60,23 +65,37 @@ SELECT n.*
  LIMIT $3
 
 -- name: save
--- Write a move unless somebody moved since it was read, with its ledger entries ($17 to $22) and events ($23 to $25).
+-- Write moves ($1 to $16), each unless somebody moved since it was read, with their ledger entries ($17 to $23) and
+-- events ($24 to $27); whose were written.
 WITH saved AS (
-  UPDATE negotiations
-     SET state = $3, rounds = $4, convergence_score = $5, updated_at = $6, reserved_atomic = $7, accepted_at = $8,
-         settle_by = $9, delivered_at = $10, delivery = $11, closed_at = $12, closed_by = $13, close_reason = $14,
-         seed = $15, task_id = $16, version = version + 1
-   WHERE id = $1 AND version = $2
-  RETURNING id
+  UPDATE negotiations n
+     SET state = said.state, rounds = said.rounds::json, convergence_score = said.convergence_score,
+         updated_at = said.updated_at, reserved_atomic = said.reserved_atomic, accepted_at = said.accepted_at,
+         settle_by = said.settle_by, delivered_at = said.delivered_at, delivery = said.delivery,
+         closed_at = said.closed_at, closed_by = said.closed_by, close_reason = said.close_reason, seed = said.seed,
+         task_id = said.task_id, version = n.version + 1
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::timestamptz[], $7::bigint[],
+                $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::json[], $12::timestamptz[],
+                $13::text[], $14::text[], $15::bytea[], $16::uuid[])
+         said (id, version, state, rounds, convergence_score, updated_at, reserved_atomic, accepted_at, settle_by,
+               delivered_at, delivery, closed_at, closed_by, close_reason, seed, task_id)
+   WHERE n.id = said.id AND n.version = said.version
+  RETURNING n.id
 ), posted AS (
   INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-  SELECT said.* FROM saved, unnest($17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::text[]) said
+  SELECT said.key, said.from_account, said.to_account, said.amount, said.reason, said.reference
+    FROM saved
+    JOIN unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::text[])
+         said (id, key, from_account, to_account, amount, reason, reference) ON said.id = saved.id
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
   SELECT said.event, string_to_array(said.recipients, ' '), said.body
-    FROM saved, unnest($23::text[], $24::text[], $25::json[]) said (event, recipients, body)
+    FROM saved
+    JOIN unnest($24::uuid[], $25::text[], $26::text[], $27::json[]) WITH ORDINALITY
+         said (id, event, recipients, body, place) ON said.id = saved.id
+   ORDER BY said.place
 )
-SELECT count(*) FROM saved
+SELECT id FROM saved
 
 -- name: due
 -- Negotiations whose time is over: never answered, or accepted and not delivered.

@@ -1,41 +1,63 @@
 -- name: get
-SELECT r.*, now() AS now FROM task_receipts r WHERE r.id = $1
+SELECT r.*, now() AS now FROM task_receipts r WHERE r.id = ANY ($1::uuid[])
 
 -- name: get_case
--- A receipt with all that was said about it, and whether $2 is a registered agent.
-SELECT r.*, now() AS now,
+-- Receipts ($1) with all that was said about them, and whether who wants to speak ($2) is a registered agent: not asked
+-- by EXISTS, for which PostgreSQL would read all agents into a hash.
+SELECT asked.place, r.*, now() AS now,
        coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
                                                    'confidence', a.confidence) ORDER BY a.created_at, a.id)
                    FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said,
-       EXISTS (SELECT FROM agents a WHERE a.did = $2) AS registered
-  FROM task_receipts r
- WHERE r.id = $1
+       coalesce((SELECT true FROM agents a WHERE a.did = asked.speaker), false) AS registered
+  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY asked (id, speaker, place)
+  JOIN task_receipts r ON r.id = asked.id
 
 -- name: get_of_negotiation
 SELECT r.*, now() AS now FROM task_receipts r WHERE r.negotiation_id = $1
 
 -- name: list_all
 -- Every list: newest first, from the cursor ($1 time, $2 id) on, $3 rows, filtered by agent ($4), client ($5),
--- committee member ($6) and status ($7). One statement for each filter that has an index, so that none grows.
-SELECT r.*, now() AS now FROM task_receipts r
- WHERE (r.created_at, r.id) < ($1, $2)
-   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
-   AND ($6::text IS NULL OR r.committee ? $6) AND ($7::text IS NULL OR r.status = $7)
- ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+-- committee member ($6) and status ($7). One statement for each filter that has an index, so that none grows. No page is
+-- longer than 200, and the planner is told; CASE keeps it from believing that a filter lets hardly anything through. Else
+-- it would sort all there is instead of reading a page in order.
+SELECT r.*, now() AS now
+  FROM (SELECT *
+          FROM task_receipts r
+         WHERE (r.created_at, r.id) < ($1, $2)
+           AND CASE WHEN $4::text IS NULL THEN true ELSE r.agent_did = $4 END
+           AND CASE WHEN $5::text IS NULL THEN true ELSE r.client_did = $5 END
+           AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
+           AND CASE WHEN $7::text IS NULL THEN true ELSE r.status = $7 END
+         ORDER BY r.created_at DESC, r.id DESC
+         LIMIT 200) r
+ ORDER BY r.created_at DESC, r.id DESC
+ LIMIT $3
 
 -- name: list_by_agent
-SELECT r.*, now() AS now FROM task_receipts r
- WHERE (r.created_at, r.id) < ($1, $2) AND r.agent_did = $4
-   AND ($5::text IS NULL OR r.client_did = $5) AND ($6::text IS NULL OR r.committee ? $6)
-   AND ($7::text IS NULL OR r.status = $7)
- ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+SELECT r.*, now() AS now
+  FROM (SELECT *
+          FROM task_receipts r
+         WHERE (r.created_at, r.id) < ($1, $2) AND r.agent_did = $4
+           AND CASE WHEN $5::text IS NULL THEN true ELSE r.client_did = $5 END
+           AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
+           AND CASE WHEN $7::text IS NULL THEN true ELSE r.status = $7 END
+         ORDER BY r.created_at DESC, r.id DESC
+         LIMIT 200) r
+ ORDER BY r.created_at DESC, r.id DESC
+ LIMIT $3
 
 -- name: list_by_client
-SELECT r.*, now() AS now FROM task_receipts r
- WHERE (r.created_at, r.id) < ($1, $2) AND r.client_did = $5
-   AND ($4::text IS NULL OR r.agent_did = $4) AND ($6::text IS NULL OR r.committee ? $6)
-   AND ($7::text IS NULL OR r.status = $7)
- ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+SELECT r.*, now() AS now
+  FROM (SELECT *
+          FROM task_receipts r
+         WHERE (r.created_at, r.id) < ($1, $2) AND r.client_did = $5
+           AND CASE WHEN $4::text IS NULL THEN true ELSE r.agent_did = $4 END
+           AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
+           AND CASE WHEN $7::text IS NULL THEN true ELSE r.status = $7 END
+         ORDER BY r.created_at DESC, r.id DESC
+         LIMIT 200) r
+ ORDER BY r.created_at DESC, r.id DESC
+ LIMIT $3
 
 -- name: list_by_member
 -- OFFSET 0 keeps the planner from combining a member's few receipts with the index of all that are older; of those few
@@ -45,18 +67,25 @@ SELECT r.*, now() AS now
           FROM (SELECT id, created_at, agent_did, client_did, status
                   FROM task_receipts WHERE committee ? $6 OFFSET 0) m
          WHERE (m.created_at, m.id) < ($1, $2)
-           AND ($4::text IS NULL OR m.agent_did = $4) AND ($5::text IS NULL OR m.client_did = $5)
-           AND ($7::text IS NULL OR m.status = $7)
+           AND CASE WHEN $4::text IS NULL THEN true ELSE m.agent_did = $4 END
+           AND CASE WHEN $5::text IS NULL THEN true ELSE m.client_did = $5 END
+           AND CASE WHEN $7::text IS NULL THEN true ELSE m.status = $7 END
          ORDER BY m.created_at DESC, m.id DESC LIMIT $3) page
   JOIN task_receipts r ON r.id = page.id
  ORDER BY r.created_at DESC, r.id DESC
 
 -- name: list_by_status
-SELECT r.*, now() AS now FROM task_receipts r
- WHERE (r.created_at, r.id) < ($1, $2) AND r.status = $7
-   AND ($4::text IS NULL OR r.agent_did = $4) AND ($5::text IS NULL OR r.client_did = $5)
-   AND ($6::text IS NULL OR r.committee ? $6)
- ORDER BY r.created_at DESC, r.id DESC LIMIT $3
+SELECT r.*, now() AS now
+  FROM (SELECT *
+          FROM task_receipts r
+         WHERE (r.created_at, r.id) < ($1, $2) AND r.status = $7
+           AND CASE WHEN $4::text IS NULL THEN true ELSE r.agent_did = $4 END
+           AND CASE WHEN $5::text IS NULL THEN true ELSE r.client_did = $5 END
+           AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
+         ORDER BY r.created_at DESC, r.id DESC
+         LIMIT 200) r
+ ORDER BY r.created_at DESC, r.id DESC
+ LIMIT $3
 
 -- name: due
 -- Lock receipts whose course can go on: a decision is due, or the window is over. Each kind has its own index; rows
