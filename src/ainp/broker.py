@@ -11,6 +11,8 @@ from ainp.operations.settlements import Terms
 from ainp.settings import Settings
 from ainp.store.db import Database
 from ainp.store.events import PublishedEvents
+from ainp.telemetry.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING
+from ainp.telemetry.process import measure_process
 
 _SEEN_LIMIT = 50_000  # a minute of distinct agents; more are noticed the next minute
 
@@ -41,6 +43,15 @@ class Broker:
         """Remember that an agent is alive; written by a job, not by the request."""
         if len(self._seen) < _SEEN_LIMIT:
             self._seen.add(did)
+
+    def measure(self) -> None:
+        """Write down what can't be counted as it happens: what this process uses now."""
+        pool = self.database.pool
+        if pool is not None:
+            POOL_SIZE.of().set(pool.size)
+            POOL_IN_USE.of().set(pool.in_use)
+            POOL_WAITING.of().set(pool.waiting)
+        measure_process()
 
     def take_seen(self) -> set[AgentDid]:
         """Who was noticed since the last time."""

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="processes that answer requests")
     pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL, for each of these processes")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port on HOST where `ainp work` shows its metrics; a broker does on its own"
+    )
     jobs_enabled: Boolean = Field(True, description="run the jobs and publish events; false leaves it to `ainp work`")
 
     auth_mode: Literal["compat", "strict"] | None = Field(
@@ -111,6 +114,7 @@ class Settings(BaseSettings):
         None, description="compat behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
     )
     admin_token: SecretStr | None = Field(None, description="bearer token of the admin routes; unset refuses them")
+    metrics_token: SecretStr | None = Field(None, description="bearer token that `/metrics` asks for")
     credits_dev_deposit_enabled: Boolean = Field(False, description="let anyone deposit credits; for development")
 
     initial_credits: int = Field(1_000_000, ge=0, le=10**15, description="atomic units a new agent gets, once")

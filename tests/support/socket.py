@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ainp.broker import Broker
-from ainp.cli.serve import _Server
+from ainp.cli.server import Server
 from ainp.http.app import App
 
 
@@ -83,7 +83,7 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
 async def a_socket(broker: Broker) -> AsyncIterator[Raw]:
     """Serve *broker* on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(App(broker))
+    server = Server(App(broker))
     # The signals belong to the tests.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.create_task(server.serve(sockets=[listener]))

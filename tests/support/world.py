@@ -188,5 +188,6 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
     ("GET", "/health"): lambda _: Sent("/health"),
     ("GET", "/health/ready"): lambda _: Sent("/health/ready"),
     ("GET", "/health/detailed"): lambda _: Sent("/health/detailed"),
+    ("GET", "/metrics"): lambda _: Sent("/metrics"),
 }
 COVERED = frozenset(_RIGHT)

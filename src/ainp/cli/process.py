@@ -5,6 +5,7 @@ import signal
 import socket
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +15,10 @@ from ainp.broker import make_broker
 from ainp.cli.postgres import NoDatabase, connected
 from ainp.cli.serve import answer_requests
 from ainp.cli.signals import cancel_on_signals
-from ainp.cli.work import POOL_SIZE, work_forever
+from ainp.cli.work import POOL_SIZE, work_and_measure
 from ainp.settings import Settings, load_settings
 from ainp.telemetry import configure_logging, logger
+from ainp.telemetry.counting import share
 
 
 class Does(StrEnum):
@@ -30,11 +32,13 @@ def process(
     does: Does,
     name: Annotated[str, typer.Option(help="What it is called in the log.")],
     parent: Annotated[int, typer.Option(help="File descriptor of the socket to its parent.")],
+    metrics: Annotated[Path, typer.Option(help="Folder where its numbers are shared.")],
     listener: Annotated[int, typer.Option(help="File descriptor of the listening socket.")] = -1,
 ) -> None:
     """Run one process of a broker that has several; `ainp serve --workers` starts it, nobody else."""
     settings = load_settings(_env_file=None)  # the parent has read it, and passes on what it said
     configure_logging(settings.log_level, process=name)
+    share(metrics, name)
     with socket.socket(fileno=parent) as channel:
         try:
             uvloop.run(_run(settings, does, channel, listener))
@@ -58,7 +62,7 @@ async def _run(settings: Settings, does: Does, channel: socket.socket, listener:
         broker = make_broker(settings, database)
         if does is Does.WORK:
             ready()
-            await work_forever(broker)
+            await work_and_measure(broker)
         else:
             with socket.socket(fileno=listener) as inherited:
                 await answer_requests(broker, inherited, started=ready)

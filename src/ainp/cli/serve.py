@@ -1,35 +1,33 @@
 """`ainp serve`: the broker, with its own PostgreSQL unless it is given one; one process, or several under a parent."""
 
 import asyncio
-import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-import uvicorn
 import uvloop
 
 from ainp.broker import Broker, make_broker
 from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
-from ainp.cli.signals import TO_STOP, cancel_on_signals, interrupt_on_signals
-from ainp.cli.supervisor import DRAIN_S, NotStarted, Supervisor
+from ainp.cli.server import Server, address_of, listen
+from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
+from ainp.cli.supervisor import NotStarted, Supervisor
 from ainp.cli.work import work_forever
 from ainp.core.errors import BrokerError
 from ainp.http.app import App
-from ainp.http.protocol import SOCKETS
 from ainp.operations import accounts, health
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 from ainp.telemetry import configure_logging, logger
-from ainp.worker.upkeep import notice_forever
-
-_BACKLOG = 2048
+from ainp.worker.upkeep import measure_forever, notice_forever
 
 
 def serve(
@@ -44,7 +42,7 @@ def serve(
     options = {"host": host, "port": port, "workers": workers}
     try:
         settings = load_settings(**{name: value for name, value in options.items() if value is not None})
-        listener = _listen(settings)
+        listener = listen(settings.host, settings.port)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
         raise typer.Exit(CANNOT) from error
@@ -82,7 +80,9 @@ async def _supervise(
     async with kept_alive(server):
         async with connected(settings, size=1, migrate=migrate) as database:
             await _prepare(make_broker(settings, database))
-        await Supervisor(settings, listener, started=partial(_say_started, listener)).run()
+        with TemporaryDirectory(prefix="ainp-metrics-") as metrics:
+            started = partial(_say_started, listener)
+            await Supervisor(settings, listener, metrics=Path(metrics), started=started).run()
         cancel_on_signals()
 
 
@@ -110,9 +110,8 @@ async def _say_if_connections_are_few(settings: Settings, database: Database) ->
 
 
 def _say_started(listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    logger().info(f"AINP Broker started on port {port}", port=port, docs=f"http://{shown}:{port}/docs")
+    port = listener.getsockname()[1]
+    logger().info(f"AINP Broker started on port {port}", port=port, docs=f"{address_of(listener)}/docs")
 
 
 async def answer_requests(
@@ -121,61 +120,14 @@ async def answer_requests(
     """Serve, with the jobs beside it or without, until a signal says stop."""
     background = [
         asyncio.create_task(notice_forever(broker), name="notice"),
+        asyncio.create_task(measure_forever(broker), name="measure"),
         asyncio.create_task(broker.events.follow_forever(), name="events"),
     ]
     if jobs:
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:
-        await _Server(App(broker), started).serve(sockets=[listener])
+        await Server(App(broker), started).serve(sockets=[listener])
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, told to leave logging, headers, proxies and the process alone."""
-
-    def __init__(self, app: App, started: Callable[[], None] = lambda: None) -> None:
-        self._say_started = started
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="none",
-                http="httptools",
-                **SOCKETS,
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                log_level="warning",
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=DRAIN_S,
-            )
-        )
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        self._say_started()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Drain on a signal; the original then raises it again, which would end the process before its database."""
-        loop = asyncio.get_running_loop()
-        for number in TO_STOP:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            cancel_on_signals()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Take the port first: a broker that can't listen should not start a database."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise SettingsError(f"can't listen on {settings.host} port {settings.port}: {reason}") from error

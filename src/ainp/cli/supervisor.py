@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ from pydantic import SecretStr
 from ainp.cli.signals import TO_STOP
 from ainp.settings import Settings, variable_of
 from ainp.telemetry import logger
+from ainp.telemetry.counting import forget_gauges
 
 DRAIN_S = 10  # what a request may take after the signal to stop
 _PATIENCE_S = DRAIN_S + 5.0  # then a process that has not ended is killed
@@ -55,8 +57,11 @@ def pause_s(short_lives: int) -> float:
 class Supervisor:
     """Starts its processes, starts them again, and ends with the last of them."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, *, started: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, *, metrics: Path, started: Callable[[], None]
+    ) -> None:
         self._listener = listener
+        self._metrics = metrics  # where its processes count, so that each can show the sum
         self._environment = _environment(settings)
         self._started = started
         self._roles = roles(settings, listener.fileno())
@@ -127,12 +132,13 @@ class Supervisor:
                 return _how(await process.wait())
             finally:
                 del self._running[role.name]
+                forget_gauges(self._metrics, role.name)
                 ready.cancel()
                 await asyncio.wait([ready])  # before its socket is closed
 
     async def _start(self, role: Role, parent: int) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *_command(role, parent=parent),
+            *_command(role, parent=parent, metrics=self._metrics),
             stdin=asyncio.subprocess.DEVNULL,
             env=self._environment,
             pass_fds=[self._listener.fileno(), parent],
@@ -147,7 +153,7 @@ class Supervisor:
                 self._started()
 
 
-def _command(role: Role, *, parent: int) -> Sequence[str]:
+def _command(role: Role, *, parent: int, metrics: Path) -> Sequence[str]:
     # -P: a folder named `ainp` where the broker is started must not take the package's place.
     return [
         sys.executable,
@@ -160,6 +166,8 @@ def _command(role: Role, *, parent: int) -> Sequence[str]:
         role.name,
         "--parent",
         str(parent),
+        "--metrics",
+        str(metrics),
     ]
 
 

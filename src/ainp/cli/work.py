@@ -1,6 +1,9 @@
 """`ainp work`: what happens without a request, in a process of its own."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext
 
 import typer
 import uvloop
@@ -8,12 +11,18 @@ import uvloop
 from ainp.broker import Broker, make_broker
 from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
+from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
+from ainp.http.app import App
+from ainp.http.auth import METRICS
+from ainp.http.routes import SCRAPED
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.telemetry import configure_logging, logger
+from ainp.telemetry.counting import call_process
 from ainp.worker.jobs import scheduled
 from ainp.worker.publisher import publish_forever
 from ainp.worker.schedule import run_forever
+from ainp.worker.upkeep import measure_forever
 
 POOL_SIZE = 16  # a job holds one connection while it runs and works with another
 _LOOK_AGAIN_S = 1.0
@@ -29,13 +38,16 @@ def work() -> None:
     """
     try:
         settings = load_settings()
+        listener = None if settings.metrics_port is None else listen(settings.host, settings.metrics_port)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
         raise typer.Exit(CANNOT) from error
     configure_logging(settings.log_level)
+    call_process("work")
     try:
         interrupt_on_signals()
-        uvloop.run(_work(settings))
+        with closing(listener) if listener else nullcontext():
+            uvloop.run(_work(settings, listener))
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass  # told to stop
     except NoDatabase as error:
@@ -44,7 +56,7 @@ def work() -> None:
     logger().info("AINP Worker stopped")
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, listener: socket.socket | None) -> None:
     cancel_on_signals()
     embedded = settings.database_url is None
     if embedded:
@@ -53,7 +65,11 @@ async def _work(settings: Settings) -> None:
         if not embedded:  # the broker that owns the embedded one migrates it
             await say_what_is_missing(database)
         logger().info("AINP Worker started")
-        await work_forever(make_broker(settings, database))
+        broker = make_broker(settings, database)
+        async with AsyncExitStack() as beside:
+            if listener is not None:
+                await beside.enter_async_context(_scraped(broker, listener))
+            await work_and_measure(broker)
 
 
 async def _wait_for_broker(settings: Settings) -> None:
@@ -71,6 +87,26 @@ async def _wait_for_broker(settings: Settings) -> None:
                     data_dir=str(settings.data_dir.resolve()),
                 )
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+@asynccontextmanager
+async def _scraped(broker: Broker, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer scrapes and probes, and nobody else."""
+    server = SideServer(App(broker, SCRAPED, documents=()))
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
+    logger().info("Metrics are shown", url=address_of(listener) + METRICS)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def work_and_measure(broker: Broker) -> None:
+    """Do what needs no request, in a process that does nothing else."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work_forever(broker), name="work")
+        group.create_task(measure_forever(broker), name="measure")
 
 
 async def work_forever(broker: Broker) -> None:

@@ -8,6 +8,7 @@ from ainp.http.call import Call, Reply
 from ainp.operations import agents, reputation
 from ainp.store.reputation import Profile
 from ainp.telemetry import Line
+from ainp.telemetry.metrics import REGISTRATIONS
 from ainp.wire.agents import (
     AgentName,
     AgentReply,
@@ -47,7 +48,7 @@ async def register(call: Call) -> Reply:
         id=str(done.id),
         expires_at=iso(done.expires_at),
     )
-    return Reply(reply, lines=(Line("Agent registered", {"agent_did": done.did}),))
+    return Reply(reply, lines=(Line("Agent registered", {"agent_did": done.did}, counts=((REGISTRATIONS.of(), 1),)),))
 
 
 async def get(call: Call) -> Reply:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from time import perf_counter
 from urllib.parse import quote, unquote
 
 from starlette.datastructures import QueryParams
@@ -27,7 +28,7 @@ from ainp.core.errors import (
 )
 from ainp.http import body as bodies
 from ainp.http import docs, problems, websocket
-from ainp.http.auth import actor, check_origin
+from ainp.http.auth import actor, check_way
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
 from ainp.http.routes import ROUTES, Route
@@ -36,9 +37,20 @@ from ainp.store import idempotency
 from ainp.store.db import Session
 from ainp.store.idempotency import Scope as KeyScope
 from ainp.telemetry import Line, log, logger
+from ainp.telemetry.metrics import (
+    HTTP_DURATION,
+    HTTP_IN_FLIGHT,
+    HTTP_REQUESTS,
+    REFUSALS,
+    REPLAYS,
+    UNMATCHED,
+    method_label,
+)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 512  # of a route that takes such a key; it is part of an index entry
+_ROUTE = "ainp.route"  # the member of a request's scope that names its route, once that is found
+_CLIENT_GONE = 499  # nobody is sent this: it is what is counted
 _SAFE = "!$&'()*+,;=:@-._~"  # what RFC 3986 lets stand in a path segment as it is
 
 
@@ -46,6 +58,7 @@ _SAFE = "!$&'()*+,;=:@-._~"  # what RFC 3986 lets stand in a path segment as it 
 class _Document:
     """What is the same for everyone, made when first asked for."""
 
+    path: str
     make: Callable[[], bytes]
     media_type: bytes
 
@@ -67,6 +80,10 @@ class _Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+_DOCUMENTS = (
+    _Document("/openapi.json", docs.openapi, b"application/json"),
+    _Document("/docs", docs.page, b"text/html; charset=utf-8"),
+)
 _Methods = Mapping[str, Route | _Document]
 _NO_QUERY = QueryParams(b"")
 
@@ -74,9 +91,11 @@ _NO_QUERY = QueryParams(b"")
 class App:
     """The broker over ASGI."""
 
-    def __init__(self, broker: Broker, routes: Iterable[Route] = ROUTES) -> None:
+    def __init__(
+        self, broker: Broker, routes: Iterable[Route] = ROUTES, *, documents: Iterable[_Document] = _DOCUMENTS
+    ) -> None:
         self._broker = broker
-        self._table = Table(_endpoints(routes))
+        self._table = Table(_endpoints(routes, documents))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -84,31 +103,49 @@ class App:
             await websocket.answer(self._broker, scope, receive, send)
         if scope["type"] != "http":
             return
-        answered = False
+        began, in_flight, status = perf_counter(), HTTP_IN_FLIGHT.of(), _CLIENT_GONE
+        in_flight.count()
+        try:
+            status = await self._respond(scope, receive, send)
+        finally:
+            in_flight.count(-1)
+            route = scope.get(_ROUTE, UNMATCHED)
+            HTTP_REQUESTS.of(method_label(scope["method"]), route, str(status)).count()
+            HTTP_DURATION.of(route).count(perf_counter() - began)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer, whatever happens; the status that was sent."""
+        status = 0
         try:
             answer = await self._answer(scope, receive)
-            answered = True  # begun, at least: there is no second answer
+            status = answer.status  # begun, at least: there is no second answer
             await answer.send(send)
         except ClientDisconnect:
-            return
+            return status or _CLIENT_GONE
         except BrokerError as error:
-            _log_refusal(error, scope)
-            await problems.answer(error)(scope, receive, send)
+            _note_refusal(error, scope)
+            refusal = problems.answer(error)
+            await refusal(scope, receive, send)
+            return refusal.status_code
         except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
             logger().error("request failed", method=scope["method"], path=scope["path"], exc_info=error)
-            if not answered:
-                await problems.internal_error()(scope, receive, send)
+            REFUSALS.of(problems.INTERNAL_ERROR).count()
+            if not status:
+                failure = problems.internal_error()
+                await failure(scope, receive, send)
+                return failure.status_code
+        return status
 
     async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
         path = scope["path"] = _normal_path(scope["raw_path"])
         headers = Fields(scope["headers"])
-        if not path.lower().startswith("/health"):
-            check_origin(headers, self._broker.settings)
+        check_way(path, headers, self._broker.settings)
         found = self._table.find(path)
         if found is None:
             raise NotFound(f"no route {path[:200]}; /docs lists what there is")
         methods, params = found
         target = _target(methods, scope["method"], path)
+        scope[_ROUTE] = target.path
         if isinstance(target, _Document):
             return _Answer(200, target.make(), target.media_type)
         raw = b""
@@ -132,7 +169,7 @@ async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
     if key is None:
         reply = await route.handler(call)
         log(reply.lines)
-        return _Answer(reply.status, encode(reply))
+        return _Answer(reply.status, encode(reply), reply.media_type)
     if not _KEY.fullmatch(key):
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
     if len(call.path) > _LONGEST_PATH:
@@ -153,6 +190,7 @@ async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answe
             raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
         else:
             answer = _Answer(first.status, first.response, replayed=True)
+            REPLAYS.of().count()
     log(lines)
     return answer
 
@@ -170,6 +208,7 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
     except (InvalidRequest, Unavailable):
         raise
     except BrokerError as error:
+        REFUSALS.of(error.code).count()
         return _Answer(problems.status_of(type(error)), problems.body_of(error)), ()
     return _Answer(reply.status, encode(reply)), reply.lines
 
@@ -193,11 +232,8 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
     return call
 
 
-def _endpoints(routes: Iterable[Route]) -> dict[str, _Methods]:
-    by_path: dict[str, dict[str, Route | _Document]] = {
-        "/openapi.json": {"GET": _Document(docs.openapi, b"application/json")},
-        "/docs": {"GET": _Document(docs.page, b"text/html; charset=utf-8")},
-    }
+def _endpoints(routes: Iterable[Route], documents: Iterable[_Document]) -> dict[str, _Methods]:
+    by_path: dict[str, dict[str, Route | _Document]] = {document.path: {"GET": document} for document in documents}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
     return dict(by_path)
@@ -222,7 +258,8 @@ def _decoded(segment: str) -> str:
         raise InvalidRequest(f"path: {segment[:80]!r} is not percent-encoded UTF-8") from error
 
 
-def _log_refusal(error: BrokerError, scope: Scope) -> None:
+def _note_refusal(error: BrokerError, scope: Scope) -> None:
+    REFUSALS.of(error.code).count()
     if isinstance(error, SchemaBehind):
         logger().error(error.message, method=scope["method"], path=scope["path"])
     elif problems.status_of(type(error)) >= 500:  # noqa: PLR2004 - the server's own failures

@@ -12,15 +12,31 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import Forbidden, Unauthenticated, UntrustedRequest
 from ainp.http.call import Call
 from ainp.http.fields import Fields
 from ainp.settings import Settings
 
+METRICS = "/metrics"
 DID_HEADER = "x-ainp-did"
 PROXY_HEADER = "x-ainp-proxy-secret"
 _FORWARDED = frozenset({"forwarded", "via", "x-real-ip"})
+
+
+def check_way(path: str, headers: Fields, settings: Settings) -> None:
+    """
+    Refuse a request that did not come the way it must.
+
+    A probe may come from anywhere, as it is told nothing; so may a scrape that has to show a token, which is less than
+    the proxy's secret: with that one could act as anybody.
+    """
+    open_to_all = path.lower()
+    if open_to_all.startswith("/health") or (open_to_all == METRICS and settings.metrics_token is not None):
+        return
+    check_origin(headers, settings)
 
 
 def check_origin(headers: Fields, settings: Settings) -> None:
@@ -57,10 +73,20 @@ def receiver_of(headers: Fields, claimed: str | None, settings: Settings) -> Age
 def require_admin(call: Call) -> None:
     """Refuse whoever does not show the admin token."""
     token = call.broker.settings.admin_token
-    shown = call.headers.get("authorization") or ""
-    wanted = "Bearer " + (token.get_secret_value() if token is not None else "")
-    if token is None or not hmac.compare_digest(shown.encode(), wanted.encode()):
+    if token is None or not _shows(call, token):
         raise Forbidden("an administrator's token is needed: Authorization: Bearer <ADMIN_TOKEN>")
+
+
+def require_metrics_token(call: Call) -> None:
+    """Refuse whoever does not show the token of METRICS_TOKEN, if there is one."""
+    token = call.broker.settings.metrics_token
+    if token is not None and not _shows(call, token):
+        raise Unauthenticated("a token is needed: Authorization: Bearer <METRICS_TOKEN>")
+
+
+def _shows(call: Call, token: SecretStr) -> bool:
+    shown = call.headers.get("authorization") or ""
+    return hmac.compare_digest(shown.encode(), f"Bearer {token.get_secret_value()}".encode())
 
 
 def _authenticated(header: str | None, claimed: str | None) -> str | None:

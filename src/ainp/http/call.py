@@ -25,11 +25,12 @@ DEFAULT_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A handler's answer; *lines* are logged once what they say is stored."""
+    """A handler's answer; *lines* are logged and counted once what they say is stored."""
 
     body: Struct | list[Struct] | bytes
     status: int = 200
     lines: tuple[Line, ...] = ()
+    media_type: bytes = b"application/json"
 
 
 @dataclass(slots=True)

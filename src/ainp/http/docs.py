@@ -129,7 +129,7 @@ def _headers(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     said = (route.handler.__doc__ or "").strip().splitlines()[0]
     responses: dict[str, Any] = {
-        str(status): {"description": said, "content": _json(schemas[id(route.reply)])}
+        str(status): {"description": said, "content": {route.media_type: {"schema": schemas[id(route.reply)]}}}
         for status in (route.status, *route.also)
     }
     by_status: dict[int, list[type[BrokerError]]] = {}
@@ -171,9 +171,12 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
 
 
 def _links(holder: dict[str, Any]) -> str:
-    schema = holder["content"]["application/json"]["schema"]
+    ((media_type, content),) = holder["content"].items()
+    schema = content["schema"]
     name = str(schema.get("$ref", schema.get("items", {}).get("$ref", ""))).rsplit("/", 1)[-1]
-    return f"<a href='#{name}'><code>{name}</code></a>" if name else "<code>object</code>"
+    if name:
+        return f"<a href='#{name}'><code>{name}</code></a>"
+    return "<code>object</code>" if media_type == "application/json" else f"<code>{media_type}</code>"
 
 
 def _linked(text: str) -> str:

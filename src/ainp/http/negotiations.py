@@ -6,11 +6,14 @@ from ainp.core.did import parse_did
 from ainp.core.errors import InvalidRequest
 from ainp.core.ids import NegotiationId
 from ainp.core.negotiation import Claim, Delivery, Negotiation, Opening
+from ainp.core.receipt import TaskReceipt
 from ainp.core.settlement import UNPAID_VALIDATOR
 from ainp.http.call import Call, Reply
 from ainp.operations import negotiations, settlements
+from ainp.operations.lines import observed
 from ainp.operations.settlements import Settled
 from ainp.telemetry import Line
+from ainp.telemetry.metrics import NEGOTIATIONS, RECEIPTS_CREATED, SETTLED
 from ainp.wire.negotiations import (
     AcceptBody,
     CancelBody,
@@ -38,12 +41,12 @@ async def initiate(call: Call) -> Reply:
         signature=body.terms_signature,
     )
     opened = await negotiations.initiate(call.db, opening, min_fee_bp=call.broker.settings.min_fee_bps)
-    return _shown(opened, "Negotiation initiated", status=201)
+    return _shown(opened, "initiated", status=201)
 
 
 async def get(call: Call) -> Reply:
     """One negotiation."""
-    return _shown(await negotiations.get(call.db, _id(call), by=None))
+    return Reply(negotiation_reply(await negotiations.get(call.db, _id(call), by=None)))
 
 
 async def list_of_agent(call: Call) -> Reply:
@@ -62,7 +65,7 @@ async def propose(call: Call) -> Reply:
     moved = await negotiations.propose(
         call.db, _id(call), body.proposal, by=call.by, min_fee_bp=fee, signature=body.terms_signature
     )
-    return _shown(moved, "Negotiation proposal added")
+    return _shown(moved, "proposed", message="Negotiation proposal added")
 
 
 async def accept(call: Call) -> Reply:
@@ -71,14 +74,14 @@ async def accept(call: Call) -> Reply:
     claim = Claim(body.terms_hash, body.round_number, body.terms_signature)
     accepted = await negotiations.accept(call.db, _id(call), by=call.by, claim=claim)
     reserved = Line("Credits reserved for negotiation", _facts(accepted))
-    return _shown(accepted, "Negotiation accepted", *((reserved,) if accepted.reserved else ()))
+    return _shown(accepted, "accepted", *((reserved,) if accepted.reserved else ()))
 
 
 async def reject(call: Call) -> Reply:
     """End a negotiation without agreement."""
     body = call.body(RejectBody)
     rejected = await negotiations.reject(call.db, _id(call), by=call.by, reason=body.reason)
-    return _shown(rejected, "Negotiation rejected")
+    return _shown(rejected, "rejected")
 
 
 async def cancel(call: Call) -> Reply:
@@ -86,14 +89,14 @@ async def cancel(call: Call) -> Reply:
     body = call.body(CancelBody)
     cancelled = await negotiations.cancel(call.db, _id(call), by=call.by, reason=body.reason)
     released = Line("Credits released from reservation", _facts(cancelled))
-    return _shown(cancelled, "Negotiation cancelled", *((released,) if cancelled.reserved else ()))
+    return _shown(cancelled, "cancelled", *((released,) if cancelled.reserved else ()))
 
 
 async def deliver(call: Call) -> Reply:
     """Record that the work was handed over."""
     body = call.body(DeliverBody)
     delivery = Delivery(body.outputs_ref, body.metrics)
-    return _shown(await negotiations.deliver(call.db, _id(call), delivery, by=call.by), "Negotiation delivered")
+    return _shown(await negotiations.deliver(call.db, _id(call), delivery, by=call.by), "delivered")
 
 
 async def settle(call: Call) -> Reply:
@@ -114,9 +117,10 @@ def _minutes(minutes: float) -> timedelta:
         raise InvalidRequest(f"ttl_minutes: found {minutes!r}, expected at most 7 days", field="ttl_minutes") from None
 
 
-def _shown(negotiation: Negotiation, message: str | None = None, *lines: Line, status: int = 200) -> Reply:
-    said = () if message is None else (Line(message, _facts(negotiation)), *lines)
-    return Reply(negotiation_reply(negotiation), status, said)
+def _shown(negotiation: Negotiation, event: str, *lines: Line, message: str = "", status: int = 200) -> Reply:
+    counts = ((NEGOTIATIONS.of(event), 1),)
+    said = Line(message or f"Negotiation {event}", _facts(negotiation), counts=counts)
+    return Reply(negotiation_reply(negotiation), status, (said, *lines))
 
 
 def _facts(n: Negotiation) -> dict[str, object]:
@@ -143,6 +147,7 @@ def _settled(settled: Settled, *, named: str | None) -> SettledReply:
 
 def _settled_lines(settled: Settled) -> tuple[Line, ...]:
     receipt = settled.receipt
+    settlement = ((NEGOTIATIONS.of("settled"), 1), (SETTLED.of(), receipt.amount))
     of = {"negotiation_id": str(settled.negotiation.id), "receipt_id": str(receipt.id)}
     paid = {name: amount for name, amount in receipt.distribution.items() if amount != "0"}
     warnings = (
@@ -151,9 +156,15 @@ def _settled_lines(settled: Settled) -> tuple[Line, ...]:
         else ()
     )
     return (
-        Line("Negotiation settled successfully", of),
+        Line("Negotiation settled successfully", of, counts=(*settlement, *observed(settled.changes))),
         *(Line(f"Credits distributed to {name}", {**of, "amount": amount}) for name, amount in paid.items()),
         Line("Incentive distribution complete", {**of, "total": receipt.amount}),
-        Line("Task receipt recorded", of),
+        Line("Task receipt recorded", of, counts=((RECEIPTS_CREATED.of(_seats(receipt)), 1),)),
         *warnings,
     )
+
+
+def _seats(receipt: TaskReceipt) -> str:
+    if not receipt.committee:
+        return "none"
+    return "short" if receipt.short else "full"

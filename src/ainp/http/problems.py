@@ -25,6 +25,7 @@ _STATUS: Mapping[type[BrokerError], int] = {
     errors.Unavailable: 503,
 }
 _RETRY_AFTER_S = 1
+INTERNAL_ERROR = "INTERNAL_ERROR"  # a bug
 
 
 class Problem(Struct):
@@ -55,5 +56,5 @@ def body_of(error: BrokerError) -> bytes:
 
 def internal_error() -> Response:
     """The answer to a bug: nothing about it leaves the broker but that it happened."""
-    body = {"error": "INTERNAL_ERROR", "message": "the broker failed; the log says why"}
+    body = {"error": INTERNAL_ERROR, "message": "the broker failed; the log says why"}
     return Response(msgspec.json.encode(body), 500, media_type="application/json")

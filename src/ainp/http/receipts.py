@@ -1,6 +1,6 @@
 """Receipts: read, attested, finalized."""
 
-from ainp.core.attestation import Attestation
+from ainp.core.attestation import VERDICTS, Attestation
 from ainp.core.canonical import digest
 from ainp.core.errors import InvalidRequest, NotFound
 from ainp.core.ids import NegotiationId, TaskId, parse_id
@@ -14,6 +14,7 @@ from ainp.operations.receipts import FIRST, LAST
 from ainp.store.attestations import StoredAttestation
 from ainp.store.receipts import Filter
 from ainp.telemetry import Line
+from ainp.telemetry.metrics import ATTESTATIONS
 from ainp.wire.receipts import (
     AttestationPage,
     AttestationReply,
@@ -135,7 +136,9 @@ async def attest(call: Call) -> Reply:
         late=done.late,
         quorum=quorum_reply(done.tally),
     )
-    said = Line("Attestation recorded", {"task_id": str(task_id), "type": attestation.type, "by_did": call.by})
+    kind = attestation.type.lower() if attestation.type in VERDICTS else "remark"
+    facts = {"task_id": str(task_id), "type": attestation.type, "by_did": call.by}
+    said = Line("Attestation recorded", facts, counts=((ATTESTATIONS.of(kind), 1),))
     return Reply(reply, 201, (said, *concluded_lines(done.concluded)))
 
 

@@ -11,7 +11,8 @@ from ainp.core import errors as e
 from ainp.core.errors import BrokerError
 from ainp.core.negotiation import NegotiationState
 from ainp.core.receipt import ReceiptStatus
-from ainp.http import agents, health, money, negotiations, receipts
+from ainp.http import agents, health, metrics, money, negotiations, receipts
+from ainp.http.auth import METRICS
 from ainp.http.call import Call, Reply
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
@@ -51,6 +52,7 @@ class Route:
     also: tuple[int, ...] = ()
     admin: bool = False
     guarded: bool = True
+    media_type: str = "application/json"
 
     @property
     def tag(self) -> str:
@@ -212,4 +214,8 @@ ROUTES: tuple[Route, ...] = (
     _health("/health", health.get, HealthReply),
     _health("/health/ready", health.ready, ReadyReply),
     _health("/health/detailed", health.ready, ReadyReply),
+    replace(_get(METRICS, metrics.get, str, e.Unauthenticated), media_type="text/plain"),
 )
+
+# What a process shows that answers no agents.
+SCRAPED = tuple(route for route in ROUTES if not route.path.startswith("/api/"))

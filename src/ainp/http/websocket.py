@@ -22,6 +22,7 @@ from ainp.http import problems
 from ainp.http.auth import check_origin, receiver_of
 from ainp.http.fields import Fields
 from ainp.telemetry import logger
+from ainp.telemetry.metrics import FRAMES, REFUSALS, SOCKETS
 
 MAX_SOCKETS = 20  # of one DID in one process: programs that share a DID are few, a client that leaks sockets is not
 _PATHS = (b"", b"/ws")
@@ -48,11 +49,13 @@ async def answer(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
     except OSError:
         return  # the client is gone
     except BrokerError as error:  # before the handshake was answered
+        REFUSALS.of(error.code).count()
         if isinstance(error, Unavailable):
             logger().warning(error.message, code=error.code, path=scope["path"])
         await problems.answer(error)(scope, receive, send)
     except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
         logger().error("socket failed", path=scope["path"], exc_info=error)
+        REFUSALS.of(problems.INTERNAL_ERROR).count()
         await _close(send, _BROKEN, "the broker failed; the log says why")
 
 
@@ -65,8 +68,13 @@ async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
             await events.begin(since)  # before the client knows that it is connected, so it misses nothing
             await send({"type": "websocket.accept"})
             broker.notice(did)
-            await _converse(events.frames(), receive, send)
+            SOCKETS.of().count()
+            try:
+                await _converse(events.frames(), receive, send)
+            finally:
+                SOCKETS.of().count(-1)
     except InvalidRequest as error:  # told in a close frame, as a browser shows nothing else
+        REFUSALS.of(error.code).count()
         await send({"type": "websocket.accept"})
         await _close(send, _POLICY, error.message)
     except _Ended as ended:
@@ -110,6 +118,7 @@ async def _converse(frames: AsyncGenerator[str, None], receive: Receive, send: S
 
 
 async def _tell(frames: AsyncGenerator[str, None], send: Send) -> None:
+    told = FRAMES.of()
     async with aclosing(frames):
         async for text in frames:
             try:
@@ -117,6 +126,7 @@ async def _tell(frames: AsyncGenerator[str, None], send: Send) -> None:
                     await send({"type": "websocket.send", "text": text})
             except TimeoutError as error:
                 raise _Ended(_TRY_AGAIN, f"too slow: an event waited {_SEND_S:.0f} s; resume with since=") from error
+            told.count()
 
 
 async def _hear(receive: Receive, send: Send) -> None:

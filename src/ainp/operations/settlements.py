@@ -29,6 +29,7 @@ class Settled:
     receipt: TaskReceipt
     validator: AgentDid | None
     again: bool
+    changes: tuple[Change, ...] = ()  # what it showed of the worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ async def _settle(db: Session, read: Settleable, *, by: AgentDid, now: datetime,
             ],
         ),
     )
-    return Settled(settled, receipt, validator, again=False)
+    return Settled(settled, receipt, validator, again=False, changes=changes)
 
 
 async def _again(db: Session, read: Settleable, *, by: AgentDid, now: datetime, policy: SettlementPolicy) -> Settled:

@@ -296,6 +296,13 @@ CREATE TABLE ledger_pending (
     spent bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE measurements (
+    metric text NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    value double precision NOT NULL,
+    measured_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE negotiations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     intent_id text NOT NULL,
@@ -491,6 +498,9 @@ ALTER TABLE ONLY ledger_entries
 
 ALTER TABLE ONLY ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measurements
+    ADD CONSTRAINT measurements_pkey PRIMARY KEY (metric, label);
 
 ALTER TABLE ONLY negotiations
     ADD CONSTRAINT negotiations_pkey PRIMARY KEY (id);

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ainp.core.errors import DatabaseUnavailable, SchemaBehind
+from ainp.telemetry.metrics import GATHERED
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -80,6 +81,7 @@ class Gathering(Generic[_Item, _Result]):
         if not taken:
             return
         items = [item for item, _ in taken]
+        GATHERED.of().count(len(items))
         try:
             results = await self._statement.run(self._db, items)
         except (DatabaseUnavailable, SchemaBehind, asyncio.CancelledError) as error:

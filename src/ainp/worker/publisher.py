@@ -11,6 +11,7 @@ from ainp.core.errors import BrokerError
 from ainp.store import events, jobs
 from ainp.store.db import Database, Session, Transaction
 from ainp.telemetry import logger
+from ainp.telemetry.metrics import PUBLISHED
 
 NAME = "event-publisher"
 _BATCH = 1_000
@@ -43,5 +44,5 @@ async def _lead(own: Session) -> None:
     logger().info("Event publisher leads")
     while True:
         while await events.waiting(own):
-            await events.publish(own, batch=_BATCH)
+            PUBLISHED.of().count(await events.publish(own, batch=_BATCH))
         await asyncio.sleep(_LOOK_EVERY_S)

@@ -7,15 +7,18 @@ two ticks of one job from running side by side. A failed tick is logged, kept, a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 
 from croniter import croniter
 
 from ainp.core.errors import BrokerError, SchemaBehind
-from ainp.store import jobs
+from ainp.store import jobs, measurements
 from ainp.store.db import Database, Transaction
 from ainp.telemetry import logger
+from ainp.telemetry.metrics import JOB_DURATION, JOB_RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,24 @@ async def _take(own: Transaction, job: Job, at: datetime) -> bool:
     if claimed:
         error = await _run(job)
         await jobs.finish(own, job.name, at, error=error)
+        if error is None:
+            with suppress(SchemaBehind):  # a job is run, whether that can be told or not
+                await measurements.job_succeeded(own, job.name)
     await jobs.unlock(own, job.name)
     return claimed
 
 
 async def _run(job: Job) -> str | None:
+    began = monotonic()
     try:
         await job.run()
     except Exception as error:  # noqa: BLE001 - one failed run must not end the schedule
         logger().error(job.failed, error=str(error) or type(error).__name__, exc_info=_bug(error))
+        JOB_RUNS.of(job.name, "failed").count()
         return f"{type(error).__name__}: {error}"[:500]
+    finally:
+        JOB_DURATION.of(job.name).count(monotonic() - began)
+    JOB_RUNS.of(job.name, "succeeded").count()
     return None
 
 

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 from ainp.broker import Broker
 from ainp.core.errors import BrokerError
-from ainp.operations import accounts, agents, events, negotiations, requests
+from ainp.operations import accounts, agents, events, measurements, negotiations, requests
 from ainp.operations.negotiations import EXPIRY_BATCH
 from ainp.telemetry import Line, log, logger
+from ainp.telemetry.metrics import NEGOTIATIONS
 
 NOTICE_EVERY_S = 30
+MEASURE_EVERY_S = 5
 
 
 async def expire(broker: Broker) -> None:
@@ -18,6 +20,7 @@ async def expire(broker: Broker) -> None:
     while True:
         done = await negotiations.expire_due(broker.database)
         expired, released = expired + done.expired, released + done.released
+        NEGOTIATIONS.of("expired").count(done.expired)
         if done.expired < EXPIRY_BATCH:
             break
     if expired:
@@ -45,6 +48,18 @@ async def forget_events(broker: Broker) -> None:
     kept = timedelta(days=broker.settings.events_retention_days)
     while await events.forget_old(broker.database, older_than=kept):
         pass
+
+
+async def measure(broker: Broker) -> None:
+    """Add up and count what a scrape must not wait for."""
+    await measurements.measure(broker.database)
+
+
+async def measure_forever(broker: Broker) -> None:
+    """Write down what this process uses, for whichever process is asked for the metrics of all."""
+    while True:
+        broker.measure()
+        await asyncio.sleep(MEASURE_EVERY_S)
 
 
 async def notice_forever(broker: Broker) -> None:

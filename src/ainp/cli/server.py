@@ -1,0 +1,85 @@
+"""The HTTP server: uvicorn on a socket that was opened before anything else was started."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from ainp.cli.signals import TO_STOP, cancel_on_signals
+from ainp.cli.supervisor import DRAIN_S
+from ainp.http.app import App
+from ainp.http.protocol import SOCKETS
+from ainp.settings import SettingsError
+
+_BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn, told to leave logging, headers, proxies and the process alone."""
+
+    _options: dict[str, Any] = SOCKETS
+
+    def __init__(self, app: App, started: Callable[[], None] = lambda: None) -> None:
+        self._say_started = started
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                **self._options,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._say_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain on a signal; the original then raises it again, which would end the process before its database."""
+        loop = asyncio.get_running_loop()
+        for number in TO_STOP:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            cancel_on_signals()
+
+
+class SideServer(Server):
+    """One beside the work of its process: without WebSockets, and signals are none of its business."""
+
+    _options: dict[str, Any] = {"ws": "none"}  # noqa: RUF012 - read only, as the one it replaces
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to who works."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port first: a broker that can't listen should not start a database."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise SettingsError(f"can't listen on {host} port {port}: {reason}") from error
+
+
+def address_of(listener: socket.socket) -> str:
+    """Where it listens, as a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
