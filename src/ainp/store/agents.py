@@ -11,7 +11,7 @@ from ainp.core.agent import Capability
 from ainp.core.did import AgentDid
 from ainp.core.ledger import Entry
 from ainp.store.db import Session
-from ainp.store.posting import entry_columns
+from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 
 _SQL = load("agents")
@@ -61,7 +61,7 @@ async def describe(db: Session, agent_id: UUID, capabilities: Sequence[Capabilit
 
 async def grant(db: Session, entries: Sequence[Entry], *, cap: int) -> None:
     """Book a welcome grant unless it was booked before or the hour's *cap* is reached, after `register`."""
-    await db.execute(_SQL["grant"], *entry_columns(entries), cap)
+    await db.execute(_SQL["grant"], entry_rows(entries), cap)
 
 
 async def get(db: Session, did: AgentDid) -> RegisteredAgent | None:

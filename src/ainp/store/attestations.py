@@ -11,7 +11,7 @@ from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import TaskId
 from ainp.store.db import Row, Session, Stale
-from ainp.store.posting import event_columns, owned
+from ainp.store.posting import event_rows
 from ainp.store.queries import load
 from ainp.store.together import Together
 
@@ -55,31 +55,35 @@ async def insert(db: Session, spoken: Spoken) -> None:
         raise Stale(spoken.attestation.task_id)
 
 
-async def _insert(db: Session, all_spoken: Sequence[Spoken]) -> list[bool]:
-    of = [spoken.attestation for spoken in all_spoken]
-    statements = [attestation.statement for attestation in of]
-    counting = [_effective(attestation) for attestation in of]
-    told, events = owned((spoken.attestation.task_id, spoken.events) for spoken in all_spoken)
+async def _insert(db: Session, speaking: Sequence[Spoken]) -> list[bool]:
     rows = await db.fetch(
         _SQL["insert"],
-        [spoken.id for spoken in all_spoken],
-        [attestation.task_id for attestation in of],
-        [spoken.version for spoken in all_spoken],
-        [attestation.by for attestation in of],
-        [attestation.type for attestation in of],
-        [score for score, _ in counting],
-        [confidence for _, confidence in counting],
-        [attestation.evidence_ref for attestation in of],
-        [spoken.signature for spoken in all_spoken],
-        [spoken.late for spoken in all_spoken],
-        statements,
-        [digest(statement) for statement in statements],
-        [spoken.decidable for spoken in all_spoken],
-        told,
-        *event_columns(events),
+        [_row(spoken) for spoken in speaking],
+        [row for spoken in speaking for row in event_rows(spoken.events, of=spoken.attestation.task_id)],
     )
     heard = {row["id"] for row in rows}
-    return [attestation.task_id in heard for attestation in of]
+    return [spoken.attestation.task_id in heard for spoken in speaking]
+
+
+def _row(spoken: Spoken) -> dict[str, object]:
+    attestation = spoken.attestation
+    statement = attestation.statement
+    score, confidence = _effective(attestation)
+    return {
+        "id": spoken.id,
+        "task_id": attestation.task_id,
+        "version": spoken.version,
+        "by": attestation.by,
+        "type": attestation.type,
+        "score": score,
+        "confidence": confidence,
+        "evidence_ref": attestation.evidence_ref,
+        "signature": spoken.signature,
+        "late": spoken.late,
+        "statement": statement.decode(),
+        "statement_hash": digest(statement).hex(),
+        "decidable": spoken.decidable,
+    }
 
 
 _INSERT = Together(_insert, apart=lambda spoken: [spoken.attestation.task_id])

@@ -7,7 +7,7 @@ from datetime import datetime
 from ainp.core import ledger as rules
 from ainp.core.did import AgentDid
 from ainp.store.db import Session
-from ainp.store.posting import entry_columns
+from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 
 _SQL = load("ledger")
@@ -39,7 +39,7 @@ class Movement:
 
 async def post(db: Session, entries: Sequence[rules.Entry]) -> None:
     """Book *entries* and nothing else."""
-    await db.execute(_SQL["post"], *entry_columns(entries))
+    await db.execute(_SQL["post"], entry_rows(entries))
 
 
 async def balance(db: Session, did: AgentDid) -> Balance | None:

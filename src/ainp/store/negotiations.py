@@ -15,7 +15,7 @@ from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
 from ainp.core.reputation import Reputation
 from ainp.store.db import Row, Session, Stale
-from ainp.store.posting import entry_columns, event_columns, json_texts, owned
+from ainp.store.posting import entry_rows, event_rows
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
 from ainp.store.together import Together
@@ -131,20 +131,21 @@ class _Move:
 
 
 async def _insert(db: Session, moves: Sequence[_Move]) -> list[None]:
-    of = [move.negotiation for move in moves]
-    await db.execute(
-        _SQL["insert"],
-        [n.id for n in of],
-        [n.intent_id for n in of],
-        [n.initiator for n in of],
-        [n.responder for n in of],
-        [n.state.value for n in of],
-        json_texts(_rounds(n) for n in of),
-        [n.max_rounds for n in of],
-        [n.created_at for n in of],
-        [n.expires_at for n in of],
-        *event_columns([event for move in moves for event in move.events]),
-    )
+    rows = [
+        {
+            "id": n.id,
+            "intent_id": n.intent_id,
+            "initiator": n.initiator,
+            "responder": n.responder,
+            "state": n.state,
+            "rounds": _rounds(n),
+            "max_rounds": n.max_rounds,
+            "created_at": n.created_at,
+            "expires_at": n.expires_at,
+        }
+        for n in (move.negotiation for move in moves)
+    ]
+    await db.execute(_SQL["insert"], rows, [row for move in moves for row in event_rows(move.events)])
     return [None] * len(moves)
 
 
@@ -163,34 +164,35 @@ async def _read_to_settle(db: Session, asked: Sequence[tuple[NegotiationId, Agen
 
 
 async def _save(db: Session, moves: Sequence[_Move]) -> list[bool]:
-    of = [move.negotiation for move in moves]
-    paid, entries = owned((move.negotiation.id, move.entries) for move in moves)
-    told, events = owned((move.negotiation.id, move.events) for move in moves)
     rows = await db.fetch(
         _SQL["save"],
-        [n.id for n in of],
-        [n.version for n in of],
-        [n.state.value for n in of],
-        json_texts(_rounds(n) for n in of),
-        [round(n.convergence, 2) for n in of],
-        [n.updated_at for n in of],
-        [n.reserved for n in of],
-        [n.accepted_at for n in of],
-        [n.settle_by for n in of],
-        [n.delivered_at for n in of],
-        [_delivery(n) for n in of],
-        [n.closed_at for n in of],
-        [n.closed_by for n in of],
-        [n.close_reason for n in of],
-        [n.seed for n in of],
-        [n.task_id for n in of],
-        paid,
-        *entry_columns(entries),
-        told,
-        *event_columns(events),
+        [_moved(move.negotiation) for move in moves],
+        [row for move in moves for row in entry_rows(move.entries, of=move.negotiation.id)],
+        [row for move in moves for row in event_rows(move.events, of=move.negotiation.id)],
     )
     saved = {row["id"] for row in rows}
-    return [n.id in saved for n in of]
+    return [move.negotiation.id in saved for move in moves]
+
+
+def _moved(n: Negotiation) -> dict[str, object]:
+    return {
+        "id": n.id,
+        "version": n.version,
+        "state": n.state,
+        "rounds": _rounds(n),
+        "convergence": round(n.convergence, 2),
+        "updated_at": n.updated_at,
+        "reserved": n.reserved,
+        "accepted_at": n.accepted_at,
+        "settle_by": n.settle_by,
+        "delivered_at": n.delivered_at,
+        "delivery": _delivery(n),
+        "closed_at": n.closed_at,
+        "closed_by": n.closed_by,
+        "close_reason": n.close_reason,
+        "seed": None if n.seed is None else n.seed.hex(),
+        "task_id": n.task_id,
+    }
 
 
 _INSERT = Together(_insert)

@@ -13,7 +13,7 @@ from ainp.core.ids import NegotiationId, TaskId
 from ainp.core.quorum import QuorumMode
 from ainp.core.receipt import Failure, ReceiptStatus, TaskReceipt
 from ainp.store.db import Row, Session
-from ainp.store.posting import event_columns
+from ainp.store.posting import event_rows
 from ainp.store.queries import load
 from ainp.store.together import Together
 
@@ -96,8 +96,8 @@ async def conclude(
     A receipt that changed since it was read is left alone, except for the *ahead* writes of this transaction.
     """
     rows = [_course(receipt, version=receipt.version + ahead) for receipt in receipts]
-    of, told = [task_id for task_id, _ in events], [event for _, event in events]
-    return int(await db.fetchval(_SQL["conclude"], rows, of, *event_columns(told)))
+    told = [row for task_id, event in events for row in event_rows([event], of=task_id)]
+    return int(await db.fetchval(_SQL["conclude"], rows, told))
 
 
 async def _read(db: Session, ids: Sequence[TaskId]) -> list[Row | None]:

@@ -1,6 +1,6 @@
 """Reputations, the observations that moved them, and the auditors' own record."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from ainp.core.ids import TaskId
 from ainp.core.ledger import Entry
 from ainp.core.reputation import Change, Dimension, Reputation, Standing
 from ainp.store.db import Row, Session
-from ainp.store.posting import entry_columns
+from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 
 _SQL = load("reputation")
@@ -89,7 +89,7 @@ async def judge(db: Session, rows: JudgementRows) -> None:
     """Write what judgements changed; the reputations must be locked."""
     await db.execute(
         _SQL["judge"],
-        [{"agent_id": agent_id, **_columns(reputation)} for agent_id, reputation in rows.reputations],
+        [{"agent_id": agent_id, **reputation_columns(reputation)} for agent_id, reputation in rows.reputations],
         [
             {
                 "agent_id": agent_id,
@@ -105,7 +105,7 @@ async def judge(db: Session, rows: JudgementRows) -> None:
         [agent_id for agent_id, _ in rows.clients],
         [client for _, client in rows.clients],
         [{"did": did, "agreed": r.agreed, "disagreed": r.disagreed, "silent": r.silent} for did, r in rows.auditors],
-        *entry_columns(rows.entries),
+        entry_rows(rows.entries),
     )
 
 
@@ -124,25 +124,8 @@ def reputation_of(row: Row) -> Reputation:
     )
 
 
-def reputation_columns(of: Sequence[Reputation]) -> tuple[list[str], list[str], list[str]]:
-    """
-    Values in millionths, numbers of observations and times, each in the order of `Dimension`.
-
-    An array of arrays can't be taken apart into rows of arrays, so each is written as PostgreSQL's text of one.
-    """
-    standings = [[reputation.standings[dimension] for dimension in Dimension] for reputation in of]
-    return (
-        [_array(str(s.value) for s in each) for each in standings],
-        [_array(str(s.observations) for s in each) for each in standings],
-        [_array("NULL" if s.observed_at is None else f'"{s.observed_at}"' for s in each) for each in standings],
-    )
-
-
-def _array(values: Iterable[str]) -> str:
-    return "{" + ",".join(values) + "}"
-
-
-def _columns(reputation: Reputation) -> dict[str, object]:
+def reputation_columns(reputation: Reputation) -> dict[str, object]:
+    """Values in millionths, numbers of observations and times, each in the order of `Dimension`."""
     standings = [reputation.standings[dimension] for dimension in Dimension]
     return {
         "value": [s.value for s in standings],

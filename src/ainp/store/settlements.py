@@ -12,7 +12,7 @@ from ainp.core.negotiation import Negotiation
 from ainp.core.receipt import TaskReceipt
 from ainp.core.reputation import Change, Reputation
 from ainp.store.db import Session, Stale
-from ainp.store.posting import entry_columns, event_columns, json_texts, owned
+from ainp.store.posting import entry_rows, event_rows
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_columns
 from ainp.store.together import Together
@@ -44,62 +44,69 @@ async def settle(db: Session, rows: SettlementRows) -> None:
         raise Stale(rows.agent_id)
 
 
-async def _settle(db: Session, all_rows: Sequence[SettlementRows]) -> list[bool]:
-    of, receipts = [rows.negotiation for rows in all_rows], [rows.receipt for rows in all_rows]
-    paid, entries = owned((rows.negotiation.id, rows.entries) for rows in all_rows)
-    seen, changes = owned((rows.negotiation.id, rows.changes) for rows in all_rows)
-    told, events = owned((rows.negotiation.id, rows.events) for rows in all_rows)
+async def _settle(db: Session, settling: Sequence[SettlementRows]) -> list[bool]:
     saved = await db.fetch(
         _SQL["settle"],
-        [n.id for n in of],
-        [n.version for n in of],
-        [n.closed_at for n in of],
-        [n.closed_by for n in of],
-        [n.task_id for n in of],
-        *_receipt_columns(receipts),
-        [rows.agent_id for rows in all_rows],
-        [rows.reputation.version for rows in all_rows],
-        *reputation_columns([rows.reputation for rows in all_rows]),
-        [rows.reputation.clients for rows in all_rows],
-        [rows.reputation.updated_at for rows in all_rows],
-        paid,
-        *entry_columns(entries),
-        seen,
-        [c.dimension.value for c in changes],
-        [c.observed for c in changes],
-        [c.before for c in changes],
-        [c.after for c in changes],
-        [c.reason for c in changes],
-        told,
-        *event_columns(events),
+        [_settled(rows) | _receipt(rows.receipt) | _reputation(rows.reputation) for rows in settling],
+        [row for rows in settling for row in entry_rows(rows.entries, of=rows.negotiation.id)],
+        [_observed(change, of=rows.negotiation.id) for rows in settling for change in rows.changes],
+        [row for rows in settling for row in event_rows(rows.events, of=rows.negotiation.id)],
     )
     written = {row["id"] for row in saved}
-    return [n.id in written for n in of]
+    return [rows.negotiation.id in written for rows in settling]
 
 
 _SETTLE = Together(_settle, apart=lambda rows: [rows.negotiation.id, rows.agent_id])
 
 
-def _receipt_columns(of: Sequence[TaskReceipt]) -> tuple[Sequence[object], ...]:
-    return (
-        [r.intent_id for r in of],
-        [r.intent_type for r in of],
-        [r.agent for r in of],
-        [r.client for r in of],
-        [r.outputs_ref for r in of],
-        [r.metrics for r in of],
-        [r.amount for r in of],
-        [r.distribution for r in of],
-        json_texts(r.committee for r in of),
-        [r.quorum for r in of],
-        [r.size for r in of],
-        [r.statement for r in of],
-        [r.statement_hash for r in of],
-        [r.epoch_id for r in of],
-        [r.seed for r in of],
-        [r.draw.value for r in of],
-        [r.mode.value for r in of],
-        [r.short for r in of],
-        [r.counts for r in of],
-        [r.window_ends_at for r in of],
-    )
+def _settled(rows: SettlementRows) -> dict[str, object]:
+    n = rows.negotiation
+    return {
+        "id": n.id,
+        "version": n.version,
+        "at": n.closed_at,
+        "closed_by": n.closed_by,
+        "task_id": n.task_id,
+        "agent_id": rows.agent_id,
+    }
+
+
+def _receipt(r: TaskReceipt) -> dict[str, object]:
+    assert r.statement is not None and r.statement_hash is not None and r.seed is not None  # noqa: PT018
+    return {
+        "intent_id": r.intent_id,
+        "intent_type": r.intent_type,
+        "agent": r.agent,
+        "client": r.client,
+        "outputs_ref": r.outputs_ref,
+        "metrics": r.metrics,
+        "amount": r.amount,
+        "distribution": r.distribution,
+        "committee": r.committee,
+        "k": r.quorum,
+        "m": r.size,
+        "statement": r.statement.decode(),
+        "statement_hash": r.statement_hash.hex(),
+        "epoch_id": r.epoch_id,
+        "seed": r.seed.hex(),
+        "draw": r.draw,
+        "mode": r.mode,
+        "short": r.short,
+        "counts": r.counts,
+        "window_ends_at": r.window_ends_at,
+    }
+
+
+def _reputation(reputation: Reputation) -> dict[str, object]:
+    return {"seen": reputation.version, "clients": reputation.clients, **reputation_columns(reputation)}
+
+
+def _observed(change: Change, *, of: UUID) -> dict[str, object]:
+    return {
+        "of": of,
+        "dimension": change.dimension,
+        "observed": change.observed,
+        "before": change.before,
+        "after": change.after,
+        "reason": change.reason,
+    }

@@ -19,22 +19,24 @@ ON CONFLICT (agent_id, description) DO UPDATE
    SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
 
 -- name: grant
--- Grant welcome credits once, ever, while the hour's cap lasts. $1 to $6 is the grant as ledger entries (none or one),
--- $7 the cap in atomic units an hour. Runs after `register` in its transaction, which holds the agent's row: of two
+-- Grant welcome credits once, ever, while the hour's cap lasts. $1 is the grant as ledger entries (none or one), $2
+-- the cap in atomic units an hour. Runs after `register` in its transaction, which holds the agent's row: of two
 -- registrations of one DID the second sees the first one's grant here, and takes nothing from the hour's budget.
-WITH budget AS (
+WITH said AS (
+  SELECT * FROM json_to_recordset($1::json)
+           said (key text, source text, target text, amount bigint, reason text, reference text)
+), budget AS (
   INSERT INTO welcome_grants (hour, granted)
   SELECT date_trunc('hour', now()), sum(said.amount)
-    FROM unnest($1::text[], $4::bigint[]) AS said (key, amount)
+    FROM said
    WHERE NOT EXISTS (SELECT FROM ledger_entries e WHERE e.key = said.key)
-  HAVING sum(said.amount) <= $7::bigint
+  HAVING sum(said.amount) <= $2::bigint
   ON CONFLICT (hour) DO UPDATE SET granted = welcome_grants.granted + excluded.granted
-   WHERE welcome_grants.granted + excluded.granted <= $7::bigint
+   WHERE welcome_grants.granted + excluded.granted <= $2::bigint
   RETURNING hour
 )
 INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-SELECT said.*
-  FROM budget, unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]) AS said
+SELECT said.* FROM budget, said
 
 -- name: get
 -- An agent that has not expired, with what it can do.

@@ -1,11 +1,10 @@
 -- name: insert
--- Write attestations ($1 to $13), each unless somebody spoke since its receipt was read, and tell of them ($14 to $17);
--- the receipts whose were written.
+-- Write attestations ($1), each unless somebody spoke since its receipt was read, and tell of them ($2: events); the
+-- receipts whose were written.
 WITH said AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[],
-                       $9::text[], $10::boolean[], $11::bytea[], $12::bytea[], $13::boolean[])
-           said (id, task_id, version, by_did, type, score, confidence, evidence_ref, signature, late, statement,
-                 statement_hash, decidable)
+  SELECT * FROM json_to_recordset($1::json)
+           said (id uuid, task_id uuid, version int, by text, type text, score int, confidence int, evidence_ref text,
+                 signature text, late boolean, statement text, statement_hash text, decidable boolean)
 ), heard AS (
   UPDATE task_receipts r SET version = r.version + 1, updated_at = now(), decidable = said.decidable
     FROM said
@@ -14,16 +13,17 @@ WITH said AS MATERIALIZED (
 ), spoken AS (
   INSERT INTO task_attestations (id, task_id, by_did, type, score, confidence, evidence_ref, signature, late,
                                  statement, statement_hash)
-  SELECT said.id, said.task_id, said.by_did, said.type, said.score / 1000000.0, said.confidence / 1000000.0,
-         said.evidence_ref, said.signature, said.late, said.statement, said.statement_hash
+  SELECT said.id, said.task_id, said.by, said.type, said.score / 1000000.0, said.confidence / 1000000.0,
+         said.evidence_ref, said.signature, said.late, convert_to(said.statement, 'UTF8'),
+         decode(said.statement_hash, 'hex')
     FROM heard JOIN said ON said.task_id = heard.id
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT t.event, string_to_array(t.recipients, ' '), t.body
+  SELECT said.event, said.recipients, said.body
     FROM heard
-    JOIN unnest($14::uuid[], $15::text[], $16::text[], $17::json[]) WITH ORDINALITY
-         t (task_id, event, recipients, body, place) ON t.task_id = heard.id
-   ORDER BY t.place
+    JOIN ROWS FROM (json_to_recordset($2::json) AS (of uuid, event text, recipients text[], body json))
+         WITH ORDINALITY said (of, event, recipients, body, place) ON said.of = heard.id
+   ORDER BY said.place
 )
 SELECT id FROM heard
 

@@ -1,7 +1,8 @@
 -- name: post
 -- Book entries; the trigger moves the balances.
 INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+SELECT * FROM json_to_recordset($1::json)
+         said (key text, source text, target text, amount bigint, reason text, reference text)
 
 -- name: balances
 -- An agent's accounts; a hot account's pending income counts.

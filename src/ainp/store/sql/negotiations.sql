@@ -1,17 +1,17 @@
 -- name: insert
--- Open negotiations ($1 to $9) and tell the responders (events: $10 to $12).
+-- Open negotiations ($1) and tell the responders ($2: events).
 WITH opened AS (
   INSERT INTO negotiations (id, intent_id, initiator_did, responder_did, state, rounds, max_rounds,
                             created_at, updated_at, expires_at)
-  SELECT said.id, said.intent_id, said.initiator_did, said.responder_did, said.state, said.rounds::json, said.max_rounds,
+  SELECT said.id, said.intent_id, said.initiator, said.responder, said.state, said.rounds, said.max_rounds,
          said.created_at, said.created_at, said.expires_at
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
-                $8::timestamptz[], $9::timestamptz[])
-         said (id, intent_id, initiator_did, responder_did, state, rounds, max_rounds, created_at, expires_at)
+    FROM json_to_recordset($1::json)
+         said (id uuid, intent_id text, initiator text, responder text, state text, rounds json, max_rounds int,
+               created_at timestamptz, expires_at timestamptz)
 )
 INSERT INTO outbox (event, recipients, body)
-SELECT said.event, string_to_array(said.recipients, ' '), said.body
-  FROM unnest($10::text[], $11::text[], $12::json[]) said (event, recipients, body)
+SELECT said.event, said.recipients, said.body
+  FROM json_to_recordset($2::json) said (event text, recipients text[], body json)
 
 -- name: clock
 -- The time of everything that is not read with a row.
@@ -65,34 +65,34 @@ SELECT n.*
  LIMIT $3
 
 -- name: save
--- Write moves ($1 to $16), each unless somebody moved since it was read, with their ledger entries ($17 to $23) and
--- events ($24 to $27); whose were written.
+-- Write moves ($1), each unless somebody moved since it was read, with their ledger entries ($2) and events ($3); whose
+-- were written.
 WITH saved AS (
   UPDATE negotiations n
-     SET state = said.state, rounds = said.rounds::json, convergence_score = said.convergence_score,
-         updated_at = said.updated_at, reserved_atomic = said.reserved_atomic, accepted_at = said.accepted_at,
+     SET state = said.state, rounds = said.rounds, convergence_score = said.convergence,
+         updated_at = said.updated_at, reserved_atomic = said.reserved, accepted_at = said.accepted_at,
          settle_by = said.settle_by, delivered_at = said.delivered_at, delivery = said.delivery,
-         closed_at = said.closed_at, closed_by = said.closed_by, close_reason = said.close_reason, seed = said.seed,
-         task_id = said.task_id, version = n.version + 1
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::timestamptz[], $7::bigint[],
-                $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::json[], $12::timestamptz[],
-                $13::text[], $14::text[], $15::bytea[], $16::uuid[])
-         said (id, version, state, rounds, convergence_score, updated_at, reserved_atomic, accepted_at, settle_by,
-               delivered_at, delivery, closed_at, closed_by, close_reason, seed, task_id)
+         closed_at = said.closed_at, closed_by = said.closed_by, close_reason = said.close_reason,
+         seed = decode(said.seed, 'hex'), task_id = said.task_id, version = n.version + 1
+    FROM json_to_recordset($1::json)
+         said (id uuid, version int, state text, rounds json, convergence numeric, updated_at timestamptz,
+               reserved bigint, accepted_at timestamptz, settle_by timestamptz, delivered_at timestamptz,
+               delivery json, closed_at timestamptz, closed_by text, close_reason text, seed text, task_id uuid)
    WHERE n.id = said.id AND n.version = said.version
   RETURNING n.id
 ), posted AS (
   INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-  SELECT said.key, said.from_account, said.to_account, said.amount, said.reason, said.reference
+  SELECT said.key, said.source, said.target, said.amount, said.reason, said.reference
     FROM saved
-    JOIN unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::text[])
-         said (id, key, from_account, to_account, amount, reason, reference) ON said.id = saved.id
+    JOIN json_to_recordset($2::json)
+         said (of uuid, key text, source text, target text, amount bigint, reason text, reference text)
+      ON said.of = saved.id
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT said.event, string_to_array(said.recipients, ' '), said.body
+  SELECT said.event, said.recipients, said.body
     FROM saved
-    JOIN unnest($24::uuid[], $25::text[], $26::text[], $27::json[]) WITH ORDINALITY
-         said (id, event, recipients, body, place) ON said.id = saved.id
+    JOIN ROWS FROM (json_to_recordset($3::json) AS (of uuid, event text, recipients text[], body json))
+         WITH ORDINALITY said (of, event, recipients, body, place) ON said.of = saved.id
    ORDER BY said.place
 )
 SELECT id FROM saved

@@ -129,7 +129,7 @@ UPDATE task_receipts
 
 -- name: conclude
 -- Write the course of receipts as decided, unless a row changed since it was read, and tell of it.
--- $1: one object a receipt; $2 to $5: the events, each with the task it belongs to.
+-- $1: one object a receipt; $2: the events.
 WITH said AS (
   SELECT * FROM json_to_recordset($1::json) AS said (
     id uuid, version int, status text, failure text, finalized_at timestamptz, judged_at timestamptz, committee jsonb,
@@ -148,8 +148,10 @@ WITH said AS (
   RETURNING r.id
 ), told AS (
   INSERT INTO outbox (event, recipients, body)
-  SELECT said.event, string_to_array(said.recipients, ' '), said.body
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::json[]) said (task_id, event, recipients, body)
-   WHERE said.task_id IN (SELECT id FROM saved)
+  SELECT said.event, said.recipients, said.body
+    FROM saved
+    JOIN ROWS FROM (json_to_recordset($2::json) AS (of uuid, event text, recipients text[], body json))
+         WITH ORDINALITY said (of, event, recipients, body, place) ON said.of = saved.id
+   ORDER BY said.place
 )
 SELECT count(*) FROM saved

@@ -40,7 +40,7 @@ SELECT a.did, a.id AS agent_id, p.agent_id AS reputation_of, p.version AS reputa
 
 -- name: judge
 -- Write what judgements changed: reputations ($1) with their observations ($2), the clients of finalized receipts
--- ($3, $4), the auditors' records ($5), rewards ($6 to $11).
+-- ($3, $4), the auditors' records ($5), rewards ($6).
 WITH said AS (
   SELECT * FROM json_to_recordset($1::json) AS said (
     agent_id uuid, value int[], observations int[], observed_at timestamptz[], updated_at timestamptz)
@@ -73,6 +73,7 @@ WITH said AS (
                                   silent = u.silent + excluded.silent
 ), posted AS (
   INSERT INTO ledger_entries (key, from_account, to_account, amount, reason, reference)
-  SELECT * FROM unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[])
+  SELECT * FROM json_to_recordset($6::json)
+           said (key text, source text, target text, amount bigint, reason text, reference text)
 )
 SELECT 1
