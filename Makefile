@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check fmt test test-core test-long bench bench-growth schema docs lock clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth schema docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 run: $(STAMP) ## Start the broker on 127.0.0.1:8080 with its own PostgreSQL
 	@exec $(BIN)/ainp serve --migrate
+
+demo: $(STAMP) ## Play a whole job with made-up agents, and check it; OPTIONS=--fail, --silent, --keep
+	@$(BIN)/ainp demo $(OPTIONS)
 
 check: $(STAMP) ## Lint, types, layers
 	$(BIN)/ruff format --check .
@@ -50,8 +53,8 @@ bench-growth: $(STAMP) ## Measure what a request costs when the tables have grow
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema
 
-docs: $(STAMP) ## Rewrite docs/configuration.md from the settings
-	cd tests && ../$(BIN)/python -m support.configuration
+docs: $(STAMP) ## Rewrite the pages of settings and metrics from the code
+	cd tests && ../$(BIN)/python -m support.configuration && ../$(BIN)/python -m support.metrics
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv

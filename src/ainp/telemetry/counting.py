@@ -11,10 +11,10 @@ import mmap
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
 
 _CAPACITY = 16_384  # numbers of a process; some 2,000 are in use
 _NOWHERE = _CAPACITY - 64  # what finds no room any more is counted here, and not shown
@@ -95,19 +95,20 @@ class Metric:
         return len(self.buckets) + 2 if self.kind is Kind.HISTOGRAM else 1
 
 
-class _Slots:
+class Slots:
     """Where the numbers of this process stand, and whose they are."""
 
     def __init__(self) -> None:
         self.name = "serve"
         self._folder: Path | None = None
         self._values = memoryview(bytearray(8 * _CAPACITY)).cast("d")
-        self._keys: IO[bytes] | None = None
+        self._keys: Path | None = None
         self._places: dict[Key, tuple[int, int]] = {}  # where, and how many
         self._cells: list[tuple[Metric, tuple[str, ...], Cell]] = []
         self._free = _ALIVE + 1
 
     def cell(self, metric: Metric, labels: tuple[str, ...]) -> Cell:
+        """Give a metric with these labels its number."""
         at = self._place(metric, labels)
         if metric.kind is Kind.HISTOGRAM:
             cell: Cell = Spread(self._values, at)
@@ -120,14 +121,12 @@ class _Slots:
     def share(self, folder: Path, name: str) -> None:
         """Count in files of *folder* from now on, where another process of the same *name* stopped."""
         self._folder, self.name = folder, name
-        values, keys = _files(folder, name)
-        with values.open("a+b") as file:
-            file.truncate(8 * _CAPACITY)
-            self._values = memoryview(mmap.mmap(file.fileno(), 8 * _CAPACITY)).cast("d")
-        self._keys = keys.open("a+b", buffering=0)
-        self._keys.seek(0)
-        known = _whole_lines(self._keys.read())
-        self._keys.truncate(len(known))
+        values, self._keys = _files(folder, name)
+        self._values = _mapped(values)
+        with self._keys.open("a+b") as file:
+            file.seek(0)
+            known = _whole_lines(file.read())
+            file.truncate(len(known))
         self._places, self._free = {}, _ALIVE + 1
         for kind, width, key in _entries(known):
             at = self._reserve(width, key)
@@ -145,7 +144,8 @@ class _Slots:
         if self._folder is not None:
             for keys in self._folder.glob("*.keys"):
                 if keys.stem != self.name:
-                    _add_file(total, self._folder, keys.stem)
+                    with suppress(FileNotFoundError):  # its broker ends just now
+                        _add_file(total, self._folder, keys.stem)
         return total
 
     def _place(self, metric: Metric, labels: tuple[str, ...]) -> int:
@@ -154,8 +154,8 @@ class _Slots:
             return self._places[key][0]
         if self._free + metric.width > _NOWHERE:
             return _NOWHERE
-        if self._keys is not None:
-            self._keys.write(json.dumps([metric.kind, metric.width, *key]).encode() + b"\n")
+        if self._keys is not None and not _written(self._keys, [metric.kind, metric.width, *key]):
+            return _NOWHERE
         return self._reserve(metric.width, key)
 
     def _reserve(self, width: int, key: Key) -> int:
@@ -165,7 +165,7 @@ class _Slots:
         return at
 
 
-_slots = _Slots()
+_slots = Slots()
 
 
 def share(folder: Path, name: str) -> None:
@@ -199,6 +199,24 @@ def forget_gauges(folder: Path, name: str) -> None:
 
 def _files(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.values", folder / f"{name}.keys"
+
+
+def _mapped(path: Path) -> "memoryview[float]":
+    size = 8 * _CAPACITY
+    with path.open("a+b") as file:
+        # Every byte is there before it is mapped: on a full disk a write to a hole would end the process.
+        file.write(bytes(size - file.tell()))
+        file.flush()
+        return memoryview(mmap.mmap(file.fileno(), size)).cast("d")
+
+
+def _written(keys: Path, entry: list[str | int]) -> bool:
+    try:
+        with keys.open("ab", buffering=0) as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+    except OSError:  # the disk is full: whatever is counted, requests go on
+        return False
+    return True
 
 
 def _entries(keys: bytes) -> Iterator[tuple[Kind, int, Key]]:

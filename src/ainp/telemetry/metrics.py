@@ -172,14 +172,14 @@ JOB_RUNS = Metric(
     name="ainp_job_runs_total",
     kind=Kind.COUNTER,
     meaning="Runs of jobs",
-    labels={"job": (), "outcome": ("succeeded", "failed")},
+    labels={"name": (), "outcome": ("succeeded", "failed")},
 )
 JOB_DURATION = Metric(
     name="ainp_job_duration_seconds",
     kind=Kind.HISTOGRAM,
     meaning="How long a run took",
     unit="seconds",
-    labels={"job": ()},
+    labels={"name": ()},
     buckets=_RUN_SECONDS,
 )
 JOB_SUCCESS = Metric(
@@ -187,7 +187,7 @@ JOB_SUCCESS = Metric(
     kind=Kind.GAUGE,
     meaning="When a run last succeeded, on whichever node",
     unit="seconds since 1970",
-    labels={"job": ()},
+    labels={"name": ()},
     read=True,
 )
 
