@@ -1,6 +1,7 @@
 """`ainp demo`: a whole job with made-up agents and a broker of its own, shown as it happens and checked at the end."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -40,7 +41,9 @@ def demo(
     show = Show()
     try:
         show.title(plot.title)
-        with show.busy("starting a broker"), a_broker(plot.environment, keep=keep) as broker:
+        with ExitStack() as until_the_end:
+            with show.busy("starting a broker"):
+                broker = until_the_end.enter_context(a_broker(plot.environment, keep=keep))
             show.started(broker)
             held = asyncio.run(play(broker, plot, show))
         show.end(broker, kept=keep)

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
-from ainp.cli.signals import TO_STOP, interrupt_on_signals
+from ainp.cli.signals import TO_STOP
 from ainp.settings import Settings, variable_of
+from ainp.store.embedded import EmbeddedPostgres
 from ainp.store.postgres_home import cluster_of, name_of, sockets_of
 from ainp.store.postgres_processes import signal_processes
 
@@ -23,9 +25,13 @@ _SERVE = (sys.executable, "-P", "-m", "ainp", "serve")  # -P: a folder named `ai
 _STARTED = "AINP Broker started"
 _START_S = 60.0  # initdb on a busy machine
 _STOP_S = 20.0
+_REMOVE_S = 10.0
 _LOOK_EVERY_S = 0.02
-_HANG_UP = (*TO_STOP, signal.SIGHUP)
+_INTERRUPTS = (*TO_STOP, signal.SIGHUP)  # the last one: the terminal was closed
 _SHOWN_LINES = 5
+
+
+_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 class NotStarted(Exception):
@@ -38,6 +44,7 @@ class DemoBroker:
 
     folder: Path
     url: str
+    database_url: str
 
     @property
     def data_dir(self) -> Path:
@@ -48,20 +55,23 @@ class DemoBroker:
 @contextmanager
 def a_broker(environment: Mapping[str, str], *, keep: bool) -> Iterator[DemoBroker]:
     """Run `ainp serve` with these settings and no others; afterwards nothing of it is left, unless it is to be kept."""
-    interrupt_on_signals()
-    signal.signal(signal.SIGHUP, signal.default_int_handler)  # the terminal is closed
+    were = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    noted: list[int] = []  # while folder and process are made, so that none is made and not known
+    _on_signals(lambda number, _: noted.append(number))
     folder = Path(tempfile.mkdtemp(prefix="ainp-demo-")).resolve()
     try:
         if os.geteuid() == 0:
             folder.chmod(0o711)  # PostgreSQL runs as somebody else then, and has to come through
-        yield from _running(folder, _environment(folder, environment))
+        yield from _running(folder, _environment(folder, environment), noted)
     finally:
-        _ignore_signals()
+        _on_signals(signal.SIG_IGN)  # what follows takes a moment and is not to be left half-done
         if not keep:
             _remove(folder)
+        for number, handler in were.items():
+            signal.signal(number, handler)
 
 
-def _running(folder: Path, environment: Mapping[str, str]) -> Iterator[DemoBroker]:
+def _running(folder: Path, environment: Mapping[str, str], noted: list[int]) -> Iterator[DemoBroker]:
     log = folder / "broker.log"
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -74,10 +84,12 @@ def _running(folder: Path, environment: Mapping[str, str]) -> Iterator[DemoBroke
             start_new_session=True,  # Ctrl-C is for the demo, which ends the broker in its turn
         )
     try:
-        port = _port_of(process, log)
-        yield DemoBroker(folder, f"http://127.0.0.1:{port}")
+        port = _port_of(process, log, noted)
+        _on_signals(signal.default_int_handler)
+        _raise_if(noted)
+        yield DemoBroker(folder, f"http://127.0.0.1:{port}", EmbeddedPostgres(folder / "data").dsn)
     finally:
-        _ignore_signals()
+        _on_signals(signal.SIG_IGN)
         _end(process, folder / "data")
 
 
@@ -88,9 +100,20 @@ def _environment(folder: Path, wanted: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"PORT": "0", "AINP_DATA_DIR": str(folder / "data"), **wanted}
 
 
-def _port_of(process: "subprocess.Popen[bytes]", log: Path) -> int:
+def _on_signals(handler: _Handler) -> None:
+    for number in _INTERRUPTS:
+        signal.signal(number, handler)
+
+
+def _raise_if(noted: list[int]) -> None:
+    if noted:
+        raise KeyboardInterrupt
+
+
+def _port_of(process: "subprocess.Popen[bytes]", log: Path, noted: list[int]) -> int:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
+        _raise_if(noted)
         ended = process.poll() is not None
         for line in _lines(log):
             if line.get("message", "").startswith(_STARTED):
@@ -122,16 +145,21 @@ def _end(process: "subprocess.Popen[bytes]", data_dir: Path) -> None:
         signal_processes(cluster_of(data_dir), name_of(data_dir), signal.SIGKILL)
 
 
-def _ignore_signals() -> None:
-    """What follows takes a moment and is not to be left half-done."""
-    for number in _HANG_UP:
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _remove(folder: Path) -> None:
     data_dir = folder / "data"
     for elsewhere in (sockets_of(data_dir), cluster_of(data_dir).parent):
         if not elsewhere.is_relative_to(folder):  # the path is too long for a socket, or PostgreSQL may not enter it
-            with suppress(FileNotFoundError):
-                shutil.rmtree(elsewhere)
-    shutil.rmtree(folder)
+            _remove_one(elsewhere)
+    _remove_one(folder)
+
+
+def _remove_one(folder: Path) -> None:
+    """Remove a folder in which the making of a database may come to its end just now."""
+    deadline = time.monotonic() + _REMOVE_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_EVERY_S)

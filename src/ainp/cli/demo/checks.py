@@ -45,7 +45,7 @@ class _Matter:
 def examine(plot: Plot, evidence: Evidence, *, client: str, worker: str) -> list[Claim]:
     """Check everything."""
     matter = _Matter(plot, evidence, client, worker)
-    return [Claim(text.format(e=evidence), tuple(check(matter))) for text, check in _CLAIMS]
+    return [Claim(text.format(e=evidence), tuple(check(matter))) for text, check in CLAIMS]
 
 
 def _ending(m: _Matter) -> Iterator[str]:
@@ -221,7 +221,7 @@ def _books(m: _Matter) -> Iterator[str]:
     yield from m.evidence.books
 
 
-_CLAIMS: tuple[tuple[str, Callable[[_Matter], Iterator[str]]], ...] = (
+CLAIMS: tuple[tuple[str, Callable[[_Matter], Iterator[str]]], ...] = (
     ("the receipt is {e.receipt.status}, as announced, by the votes of its own committee", _ending),
     ("the receipt's statement is canonical JSON with the hash that the receipt names", _statement),
     ("both parties have signed the agreed terms", _terms),

@@ -10,7 +10,6 @@ from ainp.cli.demo.plot import Voice
 from ainp.core.audit import Finding
 from ainp.operations import fsck
 from ainp.store.db import Database
-from ainp.store.embedded import EmbeddedPostgres
 from ainp.wire.credits import MovementReply
 from ainp.wire.receipts import CommitteeReply, EpochReply, ReceiptWithAttestations
 from ainp.wire.reputation import AuditorReply, ChangeReply, ReputationReply
@@ -88,7 +87,7 @@ async def _money(agents: Sequence[Agent]) -> dict[str, int]:
 
 async def _books(broker: DemoBroker) -> list[str]:
     """What `ainp fsck` proves, in this process: starting another one takes longer than the proof."""
-    database = Database(EmbeddedPostgres(broker.data_dir).dsn, size=1)
+    database = Database(broker.database_url, size=1)
     await database.open()
     try:
         async with aclosing(fsck.run(database)) as events:

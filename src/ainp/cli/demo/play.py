@@ -27,7 +27,7 @@ async def play(broker: DemoBroker, plot: Plot, show: Show) -> bool:
     try:
         async with httpx.AsyncClient(base_url=broker.url, timeout=30, trust_env=False) as http:
             cast = Cast(http)
-            evidence = await _Story(broker, plot, show, cast).play()
+            evidence = await Story(broker, plot, show, cast).play()
     except (Refused, httpx.HTTPError) as error:
         raise Unexpected(f"a request went wrong: {str(error) or type(error).__name__}") from error
     claims = examine(plot, evidence, client=cast.client.did, worker=cast.worker.did)
@@ -36,7 +36,9 @@ async def play(broker: DemoBroker, plot: Plot, show: Show) -> bool:
     return not any(claim.problems for claim in claims)
 
 
-class _Story:
+class Story:
+    """What happens, step by step."""
+
     def __init__(self, broker: DemoBroker, plot: Plot, show: Show, cast: Cast) -> None:
         self._broker = broker
         self._plot = plot
@@ -45,6 +47,7 @@ class _Story:
         self._began = time.monotonic()
 
     async def play(self) -> Evidence:
+        """All of it, and what there is to show for it."""
         earlier = await self._register()
         async with self._cast.listening(self._broker.url):
             agreed = await self._negotiate()

@@ -1,5 +1,6 @@
 """How the demo looks: on a terminal with colours and a spinner, in a pipe as plain lines."""
 
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +27,8 @@ class Show:
 
     def __init__(self) -> None:
         on_terminal = sys.stdout.isatty()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a locale without dashes and ellipses is no reason to stop
         self._out = Console(
             force_terminal=on_terminal,
             no_color=None if on_terminal else True,
@@ -55,13 +59,16 @@ class Show:
 
     def note(self, text: str) -> None:
         """Something that is seen on the way."""
-        self._out.print(Text(f"   {text}", style="dim"))
+        self._out.print(_indented(Text(text, style="dim")))
 
     def event(self, told: Told, agents: Sequence[Agent], cast: Cast, *, ms: int) -> None:
         """Who was told what, over their sockets."""
-        line = Text.assemble("   ", (f"{told.name:<18}", "green"), f"{_facts(told, cast):<33}")
-        line.append(f" to {_names(agents)}, {ms} ms", style="dim")
-        self._out.print(line)
+        line = Table.grid(padding=(0, 1))
+        for width in (17, 33, None):
+            line.add_column(width=width)
+        to = f"to {_names(agents)}, {ms} ms"
+        line.add_row(Text(told.name, style="green"), _facts(told, cast), Text(to, style="dim"))
+        self._out.print(_indented(line))
 
     def section(self, text: str, table: Table | None = None, *lines: str) -> None:
         """One part of what came of it."""
@@ -69,7 +76,7 @@ class Show:
         if table is not None:
             self._out.print(table)
         for line in lines:
-            self._out.print(Text(f"   {line}"))
+            self._out.print(_indented(Text(line)))
 
     def table(self, *columns: str) -> Table:
         """A table with these columns; those that end in a space have numbers."""
@@ -83,9 +90,11 @@ class Show:
         self._out.print(Text("\nchecked", style="bold"))
         for claim in claims:
             mark = ("no  ", "bold red") if claim.problems else ("yes ", "green")
-            self._out.print(Text.assemble("   ", mark, claim.text))
+            line = Table.grid()
+            line.add_row(Text(*mark), claim.text)
             for problem in claim.problems:
-                self._out.print(Text(f"       {problem}", style="red"))
+                line.add_row("", Text(problem, style="red"))
+            self._out.print(_indented(line))
 
     def end(self, broker: DemoBroker, *, kept: bool) -> None:
         """What is left of it."""
@@ -101,6 +110,10 @@ class Show:
     def credits(atomic: str | int) -> str:
         """Atomic units as credits."""
         return f"{Decimal(int(atomic)) / ATOMIC_PER_CREDIT:,f}"
+
+
+def _indented(what: RenderableType) -> Padding:
+    return Padding(what, (0, 0, 0, 3), expand=False)
 
 
 def _facts(told: Told, cast: Cast) -> str:

@@ -52,8 +52,9 @@ def _committee(show: Show, cast: Cast, e: Evidence) -> None:
         f"commitment   {e.committee.seed_commitment}",
         f"list         {len(e.epoch.members)} candidates, published as epoch {e.committee.epoch} with this SHA-256:",
         f"             {e.epoch.hash}",
-        "to repeat    seat i is SHA-256(seed, i) modulo the weight that is left, walked along the list without the",
-        "             parties and the seated; docs/proof-of-usefulness.md has it as a program",
+        "to repeat    seat i is SHA-256(seed, i) modulo the weight that is left,",
+        "             walked along the list without the parties and the seated;",
+        "             docs/proof-of-usefulness.md has it as a program",
     )
 
 
@@ -90,4 +91,4 @@ def _signed(show: Show, atomic: int) -> str:
 
 
 def _short(did: str) -> str:
-    return f"{did[:16]}…{did[-6:]}"
+    return f"{did[:12]}…{did[-6:]}"
