@@ -55,29 +55,7 @@ async def test_a_whole_job_moves_what_it_must_move(broker: Telling) -> None:
     after = await scrape(api)
 
     assert after.names == {metric.name for metric in TABLE}
-    for name, labels, times in (
-        ("ainp_http_requests_total", {"method": "POST", "route": SETTLE, "status": "200"}, 1),
-        ("ainp_http_request_duration_seconds_count", {"route": SETTLE}, 1),
-        ("ainp_http_requests_total", {"route": "/metrics"}, 2),
-        ("ainp_refusals_total", {"code": "INVALID_REQUEST"}, 3),
-        ("ainp_refusals_total", {"code": "INVALID_STATE"}, 1),
-        ("ainp_idempotent_replays_total", {}, 1),
-        ("ainp_websocket_frames_sent_total", {}, 13),
-        ("ainp_registrations_total", {}, 9),
-        *(("ainp_negotiation_events_total", {"event": event}, n) for event, n in NEGOTIATED.items()),
-        ("ainp_settled_atomic_units_total", {}, 110_000),
-        ("ainp_receipts_created_total", {"committee": "full"}, 1),
-        ("ainp_receipts_finalized_total", {}, 1),
-        ("ainp_receipts_failed_total", {}, 0),
-        ("ainp_receipts_judged_total", {"status": "finalized"}, 1),
-        ("ainp_finalization_latency_seconds_count", {}, 1),
-        ("ainp_attestations_submitted_total", {"type": "audit_pass"}, 5),
-        ("ainp_attestations_submitted_total", {"type": "accepted"}, 1),
-        *(("ainp_reputation_updates_total", {"dimension": dimension}, n) for dimension, n in OBSERVED.items()),
-        ("ainp_job_runs_total", {"name": "pou-finalizer", "outcome": "succeeded"}, 1),
-        ("ainp_job_runs_total", {"outcome": "failed"}, 0),
-        ("ainp_job_duration_seconds_count", {"name": "pou-finalizer"}, 1),
-    ):
+    for name, labels, times in MOVED:
         assert after.moved(before, name, **labels) == times, (name, labels)
     assert after.moved(before, "ainp_events_published_total") >= 13
     assert after.moved(before, "ainp_database_statement_items_count") > 0
@@ -106,6 +84,29 @@ NEGOTIATED = {
     "expired": 0,
 }
 OBSERVED = {"timeliness": 1, "impact": 1, "reliability": 1, "quality": 1, "truthfulness": 1, "safety": 0}
+MOVED: tuple[tuple[str, dict[str, str], int], ...] = (
+    ("ainp_http_requests_total", {"method": "POST", "route": SETTLE, "status": "200"}, 1),
+    ("ainp_http_request_duration_seconds_count", {"route": SETTLE}, 1),
+    ("ainp_http_requests_total", {"route": "/metrics"}, 2),
+    ("ainp_refusals_total", {"code": "INVALID_REQUEST"}, 3),
+    ("ainp_refusals_total", {"code": "INVALID_STATE"}, 1),
+    ("ainp_idempotent_replays_total", {}, 1),
+    ("ainp_websocket_frames_sent_total", {}, 13),
+    ("ainp_registrations_total", {}, 9),
+    *(("ainp_negotiation_events_total", {"event": event}, n) for event, n in NEGOTIATED.items()),
+    ("ainp_settled_atomic_units_total", {}, 110_000),
+    ("ainp_receipts_created_total", {"committee": "full"}, 1),
+    ("ainp_receipts_finalized_total", {}, 1),
+    ("ainp_receipts_failed_total", {}, 0),
+    ("ainp_receipts_judged_total", {"status": "finalized"}, 1),
+    ("ainp_finalization_latency_seconds_count", {}, 1),
+    ("ainp_attestations_submitted_total", {"type": "audit_pass"}, 5),
+    ("ainp_attestations_submitted_total", {"type": "accepted"}, 1),
+    *(("ainp_reputation_updates_total", {"dimension": dimension}, n) for dimension, n in OBSERVED.items()),
+    ("ainp_job_runs_total", {"name": "pou-finalizer", "outcome": "succeeded"}, 1),
+    ("ainp_job_runs_total", {"outcome": "failed"}, 0),
+    ("ainp_job_duration_seconds_count", {"name": "pou-finalizer"}, 1),
+)
 
 
 async def test_what_waits_to_be_published_is_seen_without_a_publisher(database_url: str) -> None:

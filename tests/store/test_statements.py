@@ -51,6 +51,7 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("idempotency", "forget"): (),
     ("ledger", "balances"): (BUSY,),
     ("ledger", "transactions"): ([f"available:{BUSY}", f"reserved:{BUSY}", f"staked:{BUSY}"], 50, 0),
+    ("measurements", "read"): (),
     ("negotiations", "due"): (100,),
     ("negotiations", "get"): ([TASK],),
     ("negotiations", "get_to_accept"): ([TASK],),
