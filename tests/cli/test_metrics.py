@@ -71,6 +71,8 @@ def test_a_worker_shows_its_own_on_a_port_of_its_own(tmp_path: Path, database_ur
         assert httpx.get(url).status_code == 401
         assert found.values_of("process") == {"work"}
         assert found.of("ainp_database_up") == 1
+        failed = frozenset({("name", "pou-finalizer"), ("outcome", "failed")})
+        assert found.samples["ainp_job_runs_total", failed] == 0
         assert httpx.get(url.replace("/metrics", "/health")).status_code == 200
         for path in ("/docs", "/api/receipts", "/ws?did=did:key:x"):
             assert httpx.get(url.replace("/metrics", path), headers={"host": "localhost"}).status_code == 404

@@ -57,6 +57,7 @@ async def test_a_whole_job_moves_what_it_must_move(broker: Telling) -> None:
     assert after.names == {metric.name for metric in TABLE}
     for name, labels, times in MOVED:
         assert after.moved(before, name, **labels) == times, (name, labels)
+    assert before.samples["ainp_refusals_total", frozenset({("code", "INTERNAL_ERROR")})] == 0
     assert after.moved(before, "ainp_events_published_total") >= 13
     assert after.moved(before, "ainp_database_statement_items_count") > 0
     assert (during.of("ainp_websocket_connections"), after.of("ainp_websocket_connections")) == (1, 0)

@@ -96,6 +96,7 @@ class App:
     ) -> None:
         self._broker = broker
         self._table = Table(_endpoints(routes, documents))
+        REFUSALS.of(problems.INTERNAL_ERROR)  # shown before the first: a rise from nothing would not be seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

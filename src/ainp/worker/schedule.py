@@ -79,6 +79,8 @@ async def _run(job: Job) -> str | None:
 
 
 async def _follow(database: Database, job: Job) -> None:
+    for outcome in JOB_RUNS.labels["outcome"]:
+        JOB_RUNS.of(job.name, outcome)  # shown before the first: a rise from nothing would not be seen
     while True:
         now = datetime.now(UTC)
         at = next_time(job.cron, now)
