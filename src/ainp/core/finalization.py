@@ -9,6 +9,7 @@ next seats of the same draw, and in the end fails the receipt: nothing waits for
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from ainp.core import ledger
 from ainp.core.attestation import (
@@ -27,19 +28,19 @@ from ainp.core.receipt import Failure, JudgingPolicy, NamedEpoch, ReceiptStatus,
 from ainp.core.reputation import ONE, Dimension, Observation, median, timeliness
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """A receipt and all that was said about it."""
+    """A receipt and all that was said about it; what follows from it is worked out once."""
 
     receipt: TaskReceipt
     attestations: Sequence[Attestation]
 
-    @property
+    @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
         """What the committee and the client found."""
         return verdicts_of(self.attestations)
 
-    @property
+    @cached_property
     def tally(self) -> Tally:
         """How the quorum stands."""
         r = self.receipt

@@ -36,7 +36,7 @@ _Read = TypeVar("_Read")
 
 async def initiate(db: Session, opening: Opening, *, min_fee_bp: int) -> Negotiation:
     """Open a negotiation and tell the responder."""
-    now = await negotiations.clock(db)
+    now = await db.clock()
     negotiation = open_negotiation(
         opening, id=NegotiationId(uuid7(now, secrets.token_bytes(10))), now=now, min_fee_bp=min_fee_bp
     )

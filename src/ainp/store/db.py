@@ -8,6 +8,8 @@ the pool: functions take a `Session` and don't know which it is.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -15,6 +17,7 @@ import msgspec
 
 from ainp.core.errors import BrokerError, DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
 from ainp.store.pool import STATEMENT_S, Place, Pool
+from ainp.store.queries import load
 from ainp.store.together import Gathering, Together
 
 Row = Any  # asyncpg.Record: columns by name
@@ -50,6 +53,9 @@ _GONE = (
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 _REFUSED = (*_GONE, *_NOT_MIGRATED, asyncpg.TransactionRollbackError, asyncpg.NumericValueOutOfRangeError)
 
+_CLOCK = load("db")["clock"]
+_CLOCK_S = 1
+
 _TRANSACTION = ("BEGIN", "COMMIT", "ROLLBACK")
 _SAVEPOINT = ("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part; RELEASE part")
 
@@ -79,6 +85,10 @@ class Session(Protocol):
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag."""
+        ...
+
+    async def clock(self) -> datetime:
+        """PostgreSQL's time."""
         ...
 
     async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
@@ -124,6 +134,10 @@ class Transaction:
         except _REFUSED as error:
             raise _refusal(error) from error
 
+    async def clock(self) -> datetime:
+        """PostgreSQL's time, as it was when the transaction began."""
+        return await self.fetchval(_CLOCK)  # type: ignore[no-any-return]
+
     async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
         """Run *statement* for *item* alone: a transaction is one caller's."""
         (result,) = await statement.run(self, [item])
@@ -151,6 +165,7 @@ class Database:
         self._url = url
         self._pool: Pool | None = None
         self._size = size
+        self._clock: tuple[datetime, float] | None = None
         self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
 
     @property
@@ -207,6 +222,14 @@ class Database:
             raise _refusal(error) from error
         finally:
             self._give_back(place)
+
+    async def clock(self) -> datetime:
+        """PostgreSQL's time: asked once a second, and carried on by this process's own steady clock."""
+        if self._clock is None or monotonic() - self._clock[1] > _CLOCK_S:
+            now = await self.fetchval(_CLOCK)
+            self._clock = now, monotonic()
+        at, since = self._clock
+        return at + timedelta(seconds=monotonic() - since)
 
     async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
         """Run *statement* for *item*, and for whoever else comes at the same moment, in one transaction."""

@@ -47,12 +47,6 @@ class Settleable:
     newest_sign_at: datetime
 
 
-async def clock(db: Session) -> datetime:
-    """The database's time."""
-    now: datetime = await db.fetchval(_SQL["clock"])
-    return now
-
-
 async def insert(db: Session, negotiation: Negotiation, *, events: Sequence[Event]) -> None:
     """Write a new negotiation."""
     await db.together(_INSERT, _Move(negotiation, events=events))

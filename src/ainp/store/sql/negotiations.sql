@@ -13,10 +13,6 @@ INSERT INTO outbox (event, recipients, body)
 SELECT said.event, said.recipients, said.body
   FROM json_to_recordset($2::json) said (event text, recipients text[], body json)
 
--- name: clock
--- The time of everything that is not read with a row.
-SELECT now()
-
 -- name: get
 SELECT n.*, now() AS now FROM negotiations n WHERE n.id = ANY ($1::uuid[])
 

@@ -89,18 +89,20 @@ SELECT r.*, now() AS now
 
 -- name: due
 -- Lock receipts whose course can go on: a decision is due, or the window is over. Each kind has its own index; rows
--- that are locked belong to somebody who is at it. What was said is read by `cases` afterwards: a lock shows the newest
--- row, but a subquery beside it shows what was there when the statement began, without the voice that came between.
-SELECT r.id
-  FROM task_receipts r
- WHERE r.id IN (
-         (SELECT id FROM task_receipts WHERE decidable ORDER BY created_at LIMIT $1)
-         UNION ALL
-         (SELECT id FROM task_receipts WHERE judged_at IS NULL AND window_ends_at <= now()
-           ORDER BY window_ends_at LIMIT $1))
- ORDER BY r.window_ends_at
- LIMIT $1
-   FOR UPDATE OF r SKIP LOCKED
+-- that are locked belong to somebody who is at it, and others are taken instead. What was said is read by `cases`
+-- afterwards: a lock shows the newest row, but a subquery beside it shows what was there when the statement began,
+-- without the voice that came between.
+WITH said AS MATERIALIZED (
+  SELECT id, window_ends_at FROM task_receipts
+   WHERE decidable ORDER BY created_at LIMIT $1
+     FOR UPDATE SKIP LOCKED
+), over AS MATERIALIZED (
+  SELECT id, window_ends_at FROM task_receipts
+   WHERE judged_at IS NULL AND window_ends_at <= now()
+   ORDER BY window_ends_at LIMIT greatest(0, $1 - (SELECT count(*) FROM said))
+     FOR UPDATE SKIP LOCKED
+)
+SELECT id FROM (SELECT * FROM said UNION SELECT * FROM over) r ORDER BY window_ends_at
 
 -- name: cases
 -- Receipts with all that was said about them.

@@ -1,0 +1,3 @@
+-- name: clock
+-- The time of what is not read with a row.
+SELECT now()
