@@ -85,6 +85,24 @@ async def test_a_statement_that_waits_for_a_lock_does_not_hold_up_the_others() -
     assert await stuck == 10
 
 
+async def test_those_whom_a_lane_left_behind_do_not_wait_for_what_is_stuck() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    recorder.held = {1}
+    together = gathering(recorder, apart=lambda item: [item % 5])
+    stuck = asyncio.create_task(together.join(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    # More than a lane carries, and such as it must not carry together.
+    answers = await asyncio.gather(*(together.join(item) for item in range(100, 300)))
+
+    assert answers == [item * 10 for item in range(100, 300)]
+    assert not stuck.done()
+    recorder.gate.set()
+    assert await stuck == 10
+
+
 async def test_one_that_breaks_a_rule_is_refused_alone() -> None:
     recorder = Recorder()
     together = gathering(recorder)

@@ -54,11 +54,15 @@ class Gathering(Generic[_Item, _Result]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Result] = loop.create_future()
         self._waiting.append((item, future))
+        self._go_on()
+        return await future
+
+    def _go_on(self) -> None:
+        """See to it that whoever waits is taken: at once, or past a statement that takes long."""
         if not self._running:
             self._start()
         elif self._overdue is None:
-            self._overdue = loop.call_later(_PATIENCE_S, self._open_lane)
-        return await future
+            self._overdue = asyncio.get_running_loop().call_later(_PATIENCE_S, self._open_lane)
 
     def _start(self) -> None:
         # The task begins after everybody who is ready now has come.
@@ -73,8 +77,8 @@ class Gathering(Generic[_Item, _Result]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if self._waiting and not self._running:
-            self._start()
+        if self._waiting:  # also beside one that is stuck: it may have opened no lane for them, or a full one
+            self._go_on()
 
     async def _run(self) -> None:
         taken = self._take()
