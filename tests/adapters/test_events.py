@@ -140,6 +140,24 @@ async def test_numbers_that_began_anew_are_followed(api: Api) -> None:
         await wait_until(lambda: api.broker.events._seen == 0)  # it looks every two seconds
 
 
+async def test_whoever_listened_when_numbers_began_anew_goes_on(api: Api) -> None:
+    db = api.broker.database
+    with api.broker.events.subscribe(DID) as subscription:
+        await subscription.begin(None)
+        await tell(api, DID, "x", "y")
+        await events.publish(db, batch=10)
+        assert await read(subscription, 2) == [1, 2]
+        reading = asyncio.create_task(read(subscription, 1))
+        await db.execute("TRUNCATE events, deliveries, receivers")
+        await db.execute("UPDATE publication SET last = 0")
+        await wait_until(lambda: subscription._last == 0)
+
+        await tell(api, DID, "z")
+        await events.publish(db, batch=10)
+
+        assert await reading == [1]
+
+
 async def test_an_agent_at_one_broker_is_told_what_another_did(database_url: str) -> None:
     async with a_telling_broker(database_url) as first, a_telling_broker(database_url) as second:
         client, agent, *_ = await first.api.register(7)

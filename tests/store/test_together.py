@@ -89,7 +89,7 @@ async def test_those_whom_a_lane_left_behind_do_not_wait_for_what_is_stuck() -> 
     recorder = Recorder()
     recorder.gate.clear()
     recorder.held = {1}
-    together = gathering(recorder, apart=lambda item: [item % 5])
+    together = gathering(recorder, apart=lambda item: [item % 5 if item > 1 else "its own"])
     stuck = asyncio.create_task(together.join(1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -101,6 +101,23 @@ async def test_those_whom_a_lane_left_behind_do_not_wait_for_what_is_stuck() -> 
     assert not stuck.done()
     recorder.gate.set()
     assert await stuck == 10
+
+
+async def test_many_who_want_a_locked_row_fill_no_more_than_one_lane() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    recorder.held = {1}
+    together = gathering(recorder, apart=lambda item: [item])
+    stuck = []
+    for _ in range(6):
+        stuck.append(asyncio.create_task(together.join(1)))
+        await asyncio.sleep(0.03)  # a lane is opened in this time, if one is
+
+    assert await together.join(2) == 20
+
+    assert recorder.given == [[1], [2]]
+    recorder.gate.set()
+    assert await asyncio.gather(*stuck) == [10] * 6
 
 
 async def test_one_that_breaks_a_rule_is_refused_alone() -> None:

@@ -107,6 +107,7 @@ class Subscription:
             self.look()
             await asyncio.sleep(_RETRY_S)
             return []
+        self._last = min(self._last, page.last)  # lower where numbers began anew: an older copy was restored
         full = len(page.rows) >= _PAGE
         texts: list[str] = []
         for number, body in page.rows:

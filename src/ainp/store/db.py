@@ -31,12 +31,15 @@ _SESSION = {"application_name": "ainp", "timezone": "UTC"}
 # A statement is planned once, for any number of rows it is given, and never reads a whole table where an index leads to
 # what it wants: a plan that was made while the table was small would be kept while it grows.
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
-# A machine that vanished, or a process that was stopped, gives back what it holds after half a minute.
-_DEDICATED = {
-    "idle_session_timeout": "30s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
+# A machine that vanished gives back what it holds after half a minute.
+_VANISHED = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+_DEDICATED = _VANISHED | {"idle_session_timeout": "30s"}  # and so does a process that was stopped
+# PostgreSQL itself ends what is stuck: the driver's timer for each statement costs a third of a round trip. A lock that
+# is not to be had for so long is somebody's who forgot it, and those who wait for it are told to come again.
+_LIMITS = _VANISHED | {
+    "statement_timeout": f"{STATEMENT_S}s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "60s",
 }
 
 _GONE = (
@@ -49,9 +52,18 @@ _GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InsufficientResourcesError,  # its disk is full, for one
+    asyncpg.ReadOnlySQLTransactionError,  # it is the standby now
 )
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
-_REFUSED = (*_GONE, *_NOT_MIGRATED, asyncpg.TransactionRollbackError, asyncpg.NumericValueOutOfRangeError)
+_REFUSED = (
+    *_GONE,
+    *_NOT_MIGRATED,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.NumericValueOutOfRangeError,
+)
 
 _CLOCK = load("db")["clock"]
 _CLOCK_S = 1
@@ -288,10 +300,8 @@ class Database:
         self._pool.release(place)
 
     async def _connected(self) -> Any:  # noqa: ANN401 - asyncpg has no types
-        # PostgreSQL itself ends a statement that is stuck: the driver's timer for each costs a third of a round trip.
-        limits = PLANS | {"statement_timeout": f"{STATEMENT_S}s"}
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            connection = await asyncpg.connect(self._url, server_settings=_SESSION | limits)
+            connection = await asyncpg.connect(self._url, server_settings=_SESSION | PLANS | _LIMITS)
             try:
                 await _prepare(connection)
             except BaseException:
@@ -311,6 +321,8 @@ async def translated(call: Callable[..., Awaitable[_T]], *args: object, **option
 def _refusal(error: BaseException) -> BrokerError:
     if isinstance(error, asyncpg.TransactionRollbackError):
         return Stale()  # a deadlock that PostgreSQL broke
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return Unavailable("somebody else is writing this and does not come to an end; try again", retry_after_s=1)
     if isinstance(error, asyncpg.NumericValueOutOfRangeError):
         return InvalidRequest("an amount is too large for its account")
     if isinstance(error, _NOT_MIGRATED):

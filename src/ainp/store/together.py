@@ -31,8 +31,8 @@ class Together(Generic[_Item, _Result]):
     """
     A statement that takes many.
 
-    *run* gives one result for each item, in order. Items that share a key of *apart* are never run at the same moment
-    in one statement, as they write the same row.
+    *run* gives one result for each item, in order. Items that share a key of *apart* write the same row, and are
+    never run at the same moment.
     """
 
     run: Callable[[Any, Sequence[_Item]], Awaitable[Sequence[_Result]]]
@@ -47,6 +47,7 @@ class Gathering(Generic[_Item, _Result]):
         self._statement = statement
         self._waiting: deque[tuple[_Item, asyncio.Future[_Result]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._busy: set[Hashable] = set()  # the keys of those who are being run
         self._overdue: asyncio.TimerHandle | None = None
 
     async def join(self, item: _Item) -> _Result:
@@ -84,6 +85,16 @@ class Gathering(Generic[_Item, _Result]):
         taken = self._take()
         if not taken:
             return
+        keys = {key for item, _ in taken for key in self._keys(item)}
+        self._busy |= keys
+        try:
+            await self._answer(taken)
+        except Exception as error:  # noqa: BLE001 - a bug; whoever waits is told
+            _refuse(taken, error)
+        finally:
+            self._busy -= keys
+
+    async def _answer(self, taken: Sequence[tuple[_Item, asyncio.Future[_Result]]]) -> None:
         items = [item for item, _ in taken]
         GATHERED.of().count(len(items))
         try:
@@ -112,15 +123,17 @@ class Gathering(Generic[_Item, _Result]):
                 if not future.done():
                     future.set_result(result)
 
+    def _keys(self, item: _Item) -> tuple[Hashable, ...]:
+        return () if self._statement.apart is None else tuple(self._statement.apart(item))
+
     def _take(self) -> list[tuple[_Item, asyncio.Future[_Result]]]:
         """Choose who goes now: the first ones, as far as they keep apart."""
-        apart = self._statement.apart
         taken: list[tuple[_Item, asyncio.Future[_Result]]] = []
         later: list[tuple[_Item, asyncio.Future[_Result]]] = []
-        used: set[Hashable] = set()
+        used = set(self._busy)  # who would only wait for a row that a lane has locked waits here, and holds up nobody
         while self._waiting and len(taken) < _MOST:
             item, future = self._waiting.popleft()
-            keys = () if apart is None else tuple(apart(item))
+            keys = self._keys(item)
             if future.done():
                 continue
             (later if used.intersection(keys) else taken).append((item, future))
