@@ -30,6 +30,7 @@ import signal, sys
 from pathlib import Path
 from ainp.store.embedded import EmbeddedPostgres
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background ignores it
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 try:
     print(postgres.start(), flush=True)
