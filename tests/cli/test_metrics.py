@@ -31,6 +31,7 @@ def test_whoever_answers_shows_what_all_processes_have_counted() -> None:
         temporary.mkdir(mode=0o1777)
         temporary.chmod(0o1777)
         with serving(data_dir, "--workers", "2", TMPDIR=str(temporary)) as broker:
+            broker.wait_for("AINP Broker started")  # all are up, in whichever order
             broker.wait_for("Event publisher leads")
             pids = broker.children
             for quiet in ("serve-1", "serve-2"):
