@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ainp.operations import negotiations
 from ainp.worker import finalizer
 from support.api import Api, an_api
+from support.listening import a_whole_job
 
 _OVER = "UPDATE task_receipts SET window_ends_at = now() WHERE judged_at IS NULL"
 
@@ -24,17 +25,8 @@ async def negotiated(api: Api, client: str, agent: str, move: str, by: str) -> N
 async def test_a_task_that_succeeds_is_told_step_by_step(database_url: str) -> None:
     async with an_api(database_url) as api:
         client, agent, *_ = await api.register(7)
-        opened = await api.initiate(client, agent)
-        path = f"/api/negotiations/{opened['id']}"
-        for proposer, price in ((agent, 120), (client, 110)):
-            await api.call("POST", f"{path}/propose", {"proposer_did": proposer, "proposal": {"price": price}})
-        await api.call("POST", f"{path}/accept", {}, by=agent)
-        await api.call("POST", f"{path}/deliver", {}, by=agent)
-        settled = await api.call("POST", f"{path}/settle", {}, by=client)
-        committee = settled["receipt"]["committee"]
-        for member in committee:
-            await api.attest(settled["task_id"], member, "AUDIT_PASS")
-        await api.attest(settled["task_id"], client, "ACCEPTED")
+
+        _, committee = await a_whole_job(api, client, agent)
 
         everyone = [agent, client, *committee]
         attested = ("receipt.attested", everyone)

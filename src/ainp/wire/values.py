@@ -19,7 +19,7 @@ Proposal = Annotated[
 
 def iso(at: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"  # a third of what strftime takes
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def iso_or_none(at: datetime | None) -> str | None:
