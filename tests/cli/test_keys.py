@@ -26,7 +26,8 @@ def test_a_new_key_is_the_did_that_it_signs_for() -> None:
     key = SigningKey(base64.b64decode(made["private_key"]))
     said = an_attestation(by=made["did"], score=0.9)
 
-    verify(said.statement, signature=base64.b64encode(key.sign(said.statement).signature).decode(), by=made["did"])
+    signature = base64.b64encode(key.sign(said.statement).signature).decode()
+    verify(said.statement, signature=signature, key=key_of_did(made["did"]))
     assert made["did"] == did_of_key(bytes(key.verify_key))
     assert key_of_did(made["did"]).hex() == made["public_key"]
 

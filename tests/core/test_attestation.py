@@ -25,7 +25,7 @@ from ainp.core.attestation import (
     verdict_of,
     verdicts_of,
 )
-from ainp.core.did import AgentDid
+from ainp.core.did import AgentDid, key_of_did
 from ainp.core.errors import (
     AttestationLimit,
     DuplicateAttestation,
@@ -228,7 +228,7 @@ def test_a_statement_is_six_members_in_canonical_form_and_signed_as_such(vector:
     attestation = of_payload(vector["payload"])
 
     assert attestation.statement == vector["canonical"].encode()
-    verify(attestation.statement, signature=vector["sig"], by=attestation.by)
+    verify(attestation.statement, signature=vector["sig"], key=key_of_did(attestation.by))
 
 
 @pytest.mark.parametrize("vector", vectors()["attestation_negative"], ids=lambda vector: vector["name"])
@@ -236,7 +236,7 @@ def test_a_signature_over_other_bytes_or_by_another_key_is_refused(vector: dict[
     attestation = of_payload(vector["payload"])
 
     with pytest.raises(InvalidSignature, match="Signature verification failed"):
-        verify(attestation.statement, signature=vector["sig"], by=attestation.by)
+        verify(attestation.statement, signature=vector["sig"], key=key_of_did(attestation.by))
 
 
 def test_the_example_of_the_contract_is_what_its_signer_signs() -> None:

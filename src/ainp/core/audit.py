@@ -20,7 +20,7 @@ from ainp.core.errors import BrokerError
 from ainp.core.finalization import Case
 from ainp.core.negotiation import Negotiation
 from ainp.core.receipt import Failure, NamedEpoch, ReceiptStatus, TaskReceipt
-from ainp.core.signature import verify
+from ainp.core.signature import key_that_verifies, verify
 from ainp.core.terms import read_terms
 
 _SHOWN_LENGTH = 300  # a finding is a line; who wants the whole value knows the row
@@ -134,7 +134,7 @@ def check_signature(subject: str, data: bytes, signature: str | None, *, by: str
     """Where something was signed, the signature is its speaker's over these bytes."""
     try:
         if signature is not None:
-            verify(data, signature=signature, by=by)
+            verify(data, signature=signature, key=key_that_verifies(by))
     except BrokerError as error:
         yield Finding(Check.SIGNATURE, subject, error.message, f"a signature of {by}")
 

@@ -78,6 +78,12 @@ class InvalidSignature(Unauthenticated):
     code = "INVALID_SIGNATURE"
 
 
+class NoVerificationKey(InvalidSignature):
+    """There is no key to verify with: the DID carries none, or its document can't be had."""
+
+    code = "SIGNATURE_VERIFICATION_ERROR"
+
+
 class InsufficientCredits(BrokerError):
     """The account has less than the operation needs; amounts are atomic units."""
 

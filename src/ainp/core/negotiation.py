@@ -27,7 +27,7 @@ from ainp.core.errors import (
 )
 from ainp.core.ids import NegotiationId, TaskId
 from ainp.core.incentive import MIN_FEE_BP
-from ainp.core.signature import verify
+from ainp.core.signature import key_that_verifies, verify
 from ainp.core.terms import Proposal, Terms, agreed_terms, read_terms
 
 MAX_ROUNDS = 20  # the known implementation's cap; the specification's own default is 10
@@ -359,5 +359,5 @@ def initiate(
 def _verified(signature: str | None, *, terms: Terms, by: AgentDid) -> str | None:
     """A party may sign the 32 bytes of the terms' hash; what it signed must be these terms."""
     if signature is not None:
-        verify(terms.hash, signature=signature, by=by)
+        verify(terms.hash, signature=signature, key=key_that_verifies(by))
     return signature

@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032) by the key that a did:key is."""
+"""Ed25519 signatures (RFC 8032), verified strictly."""
 
 import base64
 import binascii
@@ -8,29 +8,45 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from ainp.core.did import key_of_did
-from ainp.core.errors import InvalidDid, InvalidSignature
+from ainp.core.errors import InvalidDid, InvalidSignature, NoVerificationKey
 
-_SIGNATURE_BYTES = 64
+SIGNATURE_BYTES = 64
 
 
-def verify(data: bytes, *, signature: str, by: str) -> None:
-    """Accept *signature* (base64 of 64 bytes) of *by* over *data*, or raise InvalidSignature."""
-    raw = _decode(signature)
+def verify(data: bytes, *, signature: str, key: bytes) -> None:
+    """Accept *signature* (base64 of 64 bytes) by the raw public *key* over *data*, or raise InvalidSignature."""
+    verify_raw(data, signature=read_signature(signature), key=key)
+
+
+def verify_raw(data: bytes, *, signature: bytes, key: bytes) -> None:
+    """As `verify`, of the 64 bytes themselves."""
     try:
-        VerifyKey(key_of_did(by)).verify(data, raw)
-    except (BadSignatureError, InvalidDid, ValueError) as error:
-        raise InvalidSignature(f"Signature verification failed: it is not {by}'s over these bytes") from error
+        VerifyKey(key).verify(data, signature)
+    except (BadSignatureError, ValueError) as error:
+        raise InvalidSignature("Signature verification failed: it is not the signer's over these bytes") from error
 
 
-def _decode(text: str) -> bytes:
-    # Lenient about the alphabet, padding and white space, as the decoders of existing clients are.
+def key_that_verifies(did: str) -> bytes:
+    """The raw public key of a did:key; what has no key of its own raises NoVerificationKey."""
+    try:
+        return key_of_did(did)
+    except InvalidDid as error:
+        raise NoVerificationKey(f"Signature verification failed: {error.message}") from error
+
+
+def read_signature(text: str) -> bytes:
+    """
+    The 64 bytes that base64 *text* stands for.
+
+    Lenient about the alphabet, padding and white space, as the decoders of existing clients are.
+    """
     plain = re.sub(r"\s", "", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != _SIGNATURE_BYTES:
+    if len(raw) != SIGNATURE_BYTES:
         raise InvalidSignature(
-            f"Signature verification failed: expected base64 of {_SIGNATURE_BYTES} bytes, found {len(raw)} bytes"
+            f"Signature verification failed: expected base64 of {SIGNATURE_BYTES} bytes, found {len(raw)} bytes"
         )
     return raw

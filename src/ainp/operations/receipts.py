@@ -12,7 +12,7 @@ from ainp.core.finalization import Case, decide, review
 from ainp.core.ids import NegotiationId, TaskId, uuid7
 from ainp.core.quorum import Tally
 from ainp.core.receipt import JudgingPolicy, ReceiptStatus, TaskReceipt
-from ainp.core.signature import verify
+from ainp.core.signature import key_that_verifies, verify
 from ainp.operations import judging
 from ainp.operations.committees import Epochs
 from ainp.operations.judging import Concluded
@@ -76,7 +76,7 @@ async def attest(
     """
     check_form(attestation, pass_score=policy.pass_score)
     if signature is not None:
-        verify(attestation.statement, signature=signature, by=attestation.by)
+        verify(attestation.statement, signature=signature, key=key_that_verifies(attestation.by))
 
     async def attempt(db: Session) -> Attested:
         found = await receipts.get_case(db, attestation.task_id, speaker=attestation.by)

@@ -19,7 +19,7 @@ from ainp.core.ids import TaskId
 from ainp.core.moments import UNIX_EPOCH
 from ainp.core.receipt import ReceiptStatus
 from ainp.core.reputation import DEFAULT_ALPHA
-from ainp.core.signature import verify
+from ainp.core.signature import key_that_verifies, verify
 
 _ROUNDING = 2e-6  # millionths are kept; a change has two of them rounded
 _SECONDS_OF_DECAY = 1e-5
@@ -102,7 +102,7 @@ def _attestations(m: _Matter) -> Iterator[str]:
 
 def _signature(data: bytes, signature: str | None, did: str) -> Iterator[str]:
     try:
-        verify(data, signature=signature or "", by=did)
+        verify(data, signature=signature or "", key=key_that_verifies(did))
     except InvalidSignature as error:
         yield error.message
 
