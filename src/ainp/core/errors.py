@@ -192,10 +192,31 @@ class QuorumNotMet(Conflict):
         super().__init__(f"QUORUM_NOT_MET: needed {needed}, have {have}", needed=needed, have=have)
 
 
+class InsufficientStake(Conflict):
+    """Less is staked than is to be withdrawn; amounts are atomic units."""
+
+    code = "INSUFFICIENT_STAKE"
+
+    def __init__(self, *, needed: int, have: int) -> None:
+        super().__init__(f"Insufficient stake: need {needed}, have {have}", needed=str(needed), have=str(have))
+
+
+class NoWithdrawal(Conflict):
+    """Nothing is being withdrawn, or it was paid already."""
+
+    code = "NO_WITHDRAWAL"
+
+
 class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used with another body."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class ReplayDetected(Conflict):
+    """The signed request or envelope was used before."""
+
+    code = "REPLAY_DETECTED"
 
 
 class Expired(BrokerError):

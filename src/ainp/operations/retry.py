@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ainp.core.errors import Unavailable
 from ainp.store import turns
-from ainp.store.db import Database, Session, Stale
+from ainp.store.db import Session, Stale, Transaction
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,7 @@ async def until_fresh(db: Session, attempt: Callable[[Session], Awaitable[_T]]) 
     overtaken = None
     for _ in range(MAX_TURNS):
         try:
-            if overtaken is None and isinstance(db, Database):
+            if overtaken is None and not isinstance(db, Transaction):
                 return await attempt(db)
             # In the caller's transaction a failed write is undone alone.
             async with db.transaction() as inner:

@@ -86,7 +86,7 @@ def _row(spoken: Spoken) -> dict[str, object]:
     }
 
 
-_INSERT = Together(_insert, apart=lambda spoken: [spoken.attestation.task_id])
+_INSERT = Together(_insert, apart=lambda spoken: [spoken.attestation.task_id], writes=True)
 
 
 async def page(db: Session, task_id: TaskId, *, above: tuple[datetime, UUID], limit: int) -> list[StoredAttestation]:

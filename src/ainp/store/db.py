@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from ainp.core.errors import BrokerError, DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
+from ainp.store.nonces import Nonce
 from ainp.store.pool import STATEMENT_S, Place, Pool
 from ainp.store.queries import load
 from ainp.store.together import Gathering, Together
@@ -243,12 +244,14 @@ class Database:
         at, since = self._clock
         return at + timedelta(seconds=monotonic() - since)
 
-    async def together(self, statement: Together[_Item, _Result], item: _Item) -> _Result:
+    async def together(
+        self, statement: Together[_Item, _Result], item: _Item, *, nonce: Nonce | None = None
+    ) -> _Result:
         """Run *statement* for *item*, and for whoever else comes at the same moment, in one transaction."""
         gathering: Gathering[_Item, _Result] | None = self._gatherings.get(statement)
         if gathering is None:
             gathering = self._gatherings[statement] = Gathering(self, statement)
-        return await gathering.join(item)
+        return await gathering.join(item, nonce)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

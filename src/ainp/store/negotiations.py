@@ -189,11 +189,11 @@ def _moved(n: Negotiation) -> dict[str, object]:
     }
 
 
-_INSERT = Together(_insert)
+_INSERT = Together(_insert, writes=True)
 _GET = _read("get")
 _GET_TO_ACCEPT = _read("get_to_accept")
 _GET_TO_SETTLE = Together(_read_to_settle)
-_SAVE = Together(_save, apart=lambda move: [move.negotiation.id])
+_SAVE = Together(_save, apart=lambda move: [move.negotiation.id], writes=True)
 
 
 def negotiation_of(row: Row) -> Negotiation:

@@ -176,7 +176,11 @@ CREATE TABLE agent_stakes (
     locked_until timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    withdrawing bigint DEFAULT 0 NOT NULL,
+    withdrawal uuid,
     CONSTRAINT agent_stakes_amount_locked_check CHECK ((amount_locked >= 0)),
+    CONSTRAINT agent_stakes_check CHECK (((withdrawing >= 0) AND (withdrawing <= amount_locked))),
+    CONSTRAINT agent_stakes_check1 CHECK (((withdrawal IS NULL) = (withdrawing = 0))),
     CONSTRAINT agent_stakes_slashed_total_check CHECK ((slashed_total >= 0))
 );
 
@@ -192,6 +196,15 @@ CREATE TABLE agents (
     usefulness_last_updated timestamp with time zone,
     CONSTRAINT agents_did_check CHECK (((did ~~ 'did:key:%'::text) OR (did ~~ 'did:web:%'::text))),
     CONSTRAINT agents_usefulness_score_cached_check CHECK (((usefulness_score_cached >= (0)::numeric) AND (usefulness_score_cached <= (100)::numeric)))
+);
+
+CREATE TABLE audit_log (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    event_type text NOT NULL,
+    agent_did text,
+    ip_address inet,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    "timestamp" timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE auditor_records (
@@ -407,7 +420,10 @@ CREATE TABLE task_attestations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     late boolean DEFAULT false NOT NULL,
     statement bytea,
-    statement_hash bytea
+    statement_hash bytea,
+    scheme text,
+    key_id text,
+    public_key bytea
 );
 
 CREATE TABLE task_receipts (
@@ -448,6 +464,11 @@ CREATE TABLE task_receipts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE used_nonces (
+    key uuid NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
 CREATE TABLE welcome_grants (
     hour timestamp with time zone NOT NULL,
     granted bigint NOT NULL,
@@ -468,6 +489,9 @@ ALTER TABLE ONLY agents
 
 ALTER TABLE ONLY agents
     ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY auditor_records
     ADD CONSTRAINT auditor_records_pkey PRIMARY KEY (did);
@@ -532,6 +556,9 @@ ALTER TABLE ONLY task_receipts
 ALTER TABLE ONLY task_receipts
     ADD CONSTRAINT task_receipts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY used_nonces
+    ADD CONSTRAINT used_nonces_pkey PRIMARY KEY (key);
+
 ALTER TABLE ONLY welcome_grants
     ADD CONSTRAINT welcome_grants_pkey PRIMARY KEY (hour);
 
@@ -539,11 +566,21 @@ CREATE INDEX idx_agent_reputation_updated ON agent_reputation USING btree (updat
 
 CREATE INDEX idx_agent_stakes_updated ON agent_stakes USING btree (updated_at DESC);
 
+CREATE INDEX idx_agent_stakes_withdrawals ON agent_stakes USING btree (locked_until) WHERE (withdrawing > 0);
+
 CREATE INDEX idx_agents_created ON agents USING btree (created_at);
 
 CREATE INDEX idx_agents_expires_at ON agents USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX idx_agents_last_seen ON agents USING btree (last_seen_at DESC);
+
+CREATE INDEX idx_audit_log_agent ON audit_log USING btree (agent_did, "timestamp" DESC, id DESC) WHERE (agent_did IS NOT NULL);
+
+CREATE INDEX idx_audit_log_agent_event ON audit_log USING btree (agent_did, event_type, "timestamp" DESC, id DESC) WHERE (agent_did IS NOT NULL);
+
+CREATE INDEX idx_audit_log_event ON audit_log USING btree (event_type, "timestamp" DESC, id DESC);
+
+CREATE INDEX idx_audit_log_timestamp ON audit_log USING btree ("timestamp" DESC, id DESC);
 
 CREATE INDEX idx_capabilities_tags ON capabilities USING gin (tags);
 
@@ -592,6 +629,8 @@ CREATE INDEX idx_task_receipts_status ON task_receipts USING btree (status, crea
 CREATE INDEX idx_task_receipts_unjudged ON task_receipts USING btree (window_ends_at) WHERE (judged_at IS NULL);
 
 CREATE INDEX idx_task_receipts_unseated ON task_receipts USING btree (created_at) WHERE ((epoch_id IS NULL) AND (judged_at IS NULL));
+
+CREATE INDEX idx_used_nonces_until ON used_nonces USING btree (until);
 
 CREATE TRIGGER agent_reputation_sound BEFORE INSERT OR UPDATE ON agent_reputation FOR EACH ROW EXECUTE FUNCTION reputation_is_sound();
 

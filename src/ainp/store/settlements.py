@@ -56,7 +56,7 @@ async def _settle(db: Session, settling: Sequence[SettlementRows]) -> list[bool]
     return [rows.negotiation.id in written for rows in settling]
 
 
-_SETTLE = Together(_settle, apart=lambda rows: [rows.negotiation.id, rows.agent_id])
+_SETTLE = Together(_settle, apart=lambda rows: [rows.negotiation.id, rows.agent_id], writes=True)
 
 
 def _settled(rows: SettlementRows) -> dict[str, object]:

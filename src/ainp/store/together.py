@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ainp.core.errors import DatabaseUnavailable, SchemaBehind
+from ainp.store.nonces import Nonce, Runs, WithNonces
 from ainp.telemetry.metrics import GATHERED
 
 _Item = TypeVar("_Item")
@@ -32,29 +33,38 @@ class Together(Generic[_Item, _Result]):
     A statement that takes many.
 
     *run* gives one result for each item, in order. Items that share a key of *apart* write the same row, and are
-    never run at the same moment.
+    never run at the same moment. One that *writes* is a single statement, which can use nonces with what it does.
     """
 
     run: Callable[[Any, Sequence[_Item]], Awaitable[Sequence[_Result]]]
     apart: Callable[[_Item], Iterable[Hashable]] | None = None
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting(Generic[_Item, _Result]):
+    """One who waits."""
+
+    item: _Item
+    nonce: Nonce | None
+    future: "asyncio.Future[_Result]"
 
 
 class Gathering(Generic[_Item, _Result]):
     """Those who wait for one statement of one database."""
 
-    def __init__(self, db: object, statement: Together[_Item, _Result]) -> None:
+    def __init__(self, db: Runs, statement: Together[_Item, _Result]) -> None:
         self._db = db
         self._statement = statement
-        self._waiting: deque[tuple[_Item, asyncio.Future[_Result]]] = deque()
+        self._waiting: deque[_Waiting[_Item, _Result]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._busy: set[Hashable] = set()  # the keys of those who are being run
         self._overdue: asyncio.TimerHandle | None = None
 
-    async def join(self, item: _Item) -> _Result:
+    async def join(self, item: _Item, nonce: Nonce | None) -> _Result:
         """Have *item* run with whoever else is here."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[_Result] = loop.create_future()
-        self._waiting.append((item, future))
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, nonce, future))
         self._go_on()
         return await future
 
@@ -85,7 +95,7 @@ class Gathering(Generic[_Item, _Result]):
         taken = self._take()
         if not taken:
             return
-        keys = {key for item, _ in taken for key in self._keys(item)}
+        keys = {key for one in taken for key in self._keys(one.item)}
         self._busy |= keys
         try:
             await self._answer(taken)
@@ -94,11 +104,10 @@ class Gathering(Generic[_Item, _Result]):
         finally:
             self._busy -= keys
 
-    async def _answer(self, taken: Sequence[tuple[_Item, asyncio.Future[_Result]]]) -> None:
-        items = [item for item, _ in taken]
-        GATHERED.of().count(len(items))
+    async def _answer(self, taken: Sequence[_Waiting[_Item, _Result]]) -> None:
+        GATHERED.of().count(len(taken))
         try:
-            results = await self._statement.run(self._db, items)
+            results = await self._run_for(taken)
         except (DatabaseUnavailable, SchemaBehind, asyncio.CancelledError) as error:
             _refuse(taken, error)
         except Exception as error:  # noqa: BLE001 - it is one item's own; the others must not suffer for it
@@ -107,46 +116,51 @@ class Gathering(Generic[_Item, _Result]):
             else:
                 await self._one_by_one(taken)
         else:
-            for (_, future), result in zip(taken, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            for one, result in zip(taken, results, strict=True):
+                if not one.future.done():
+                    one.future.set_result(result)
 
-    async def _one_by_one(self, taken: Sequence[tuple[_Item, asyncio.Future[_Result]]]) -> None:
-        for item, future in taken:
-            if future.done():  # nobody waits for it any more
+    async def _one_by_one(self, taken: Sequence[_Waiting[_Item, _Result]]) -> None:
+        for one in taken:
+            if one.future.done():  # nobody waits for it any more
                 continue
             try:
-                (result,) = await self._statement.run(self._db, [item])
+                (result,) = await self._run_for([one])
             except BaseException as error:  # noqa: BLE001 - whoever asked is told
-                _refuse([(item, future)], error)
+                _refuse([one], error)
             else:
-                if not future.done():
-                    future.set_result(result)
+                if not one.future.done():
+                    one.future.set_result(result)
+
+    async def _run_for(self, taken: Sequence[_Waiting[_Item, _Result]]) -> Sequence[_Result]:
+        nonces = [one.nonce for one in taken if one.nonce is not None]
+        db = WithNonces(self._db, nonces) if nonces else self._db
+        return await self._statement.run(db, [one.item for one in taken])
 
     def _keys(self, item: _Item) -> tuple[Hashable, ...]:
         return () if self._statement.apart is None else tuple(self._statement.apart(item))
 
-    def _take(self) -> list[tuple[_Item, asyncio.Future[_Result]]]:
+    def _take(self) -> list[_Waiting[_Item, _Result]]:
         """Choose who goes now: the first ones, as far as they keep apart."""
-        taken: list[tuple[_Item, asyncio.Future[_Result]]] = []
-        later: list[tuple[_Item, asyncio.Future[_Result]]] = []
+        taken: list[_Waiting[_Item, _Result]] = []
+        later: list[_Waiting[_Item, _Result]] = []
         used = set(self._busy)  # who would only wait for a row that a lane has locked waits here, and holds up nobody
         while self._waiting and len(taken) < _MOST:
-            item, future = self._waiting.popleft()
-            keys = self._keys(item)
-            if future.done():
+            one = self._waiting.popleft()
+            if one.future.done():
                 continue
-            (later if used.intersection(keys) else taken).append((item, future))
+            keys = self._keys(one.item)
+            (later if used.intersection(keys) else taken).append(one)
             used.update(keys)
         self._waiting.extendleft(reversed(later))
         return taken
 
 
-def _refuse(taken: Iterable[tuple[_Item, asyncio.Future[_Result]]], error: BaseException) -> None:
-    for _, future in taken:
-        if future.done():
+def _refuse(taken: Iterable[_Waiting[_Item, _Result]], error: BaseException) -> None:
+    for one in taken:
+        if one.future.done():
             continue
         if isinstance(error, asyncio.CancelledError):
-            future.cancel()
+            one.future.cancel()
         else:
-            future.set_exception(error)
+            one.future.set_exception(error)

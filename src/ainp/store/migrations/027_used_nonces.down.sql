@@ -1,0 +1,5 @@
+ALTER TABLE IF EXISTS task_attestations
+  DROP COLUMN IF EXISTS scheme,
+  DROP COLUMN IF EXISTS key_id,
+  DROP COLUMN IF EXISTS public_key;
+DROP TABLE IF EXISTS used_nonces;
