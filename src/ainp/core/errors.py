@@ -11,6 +11,7 @@ Every refusal the broker can give, as one tree.
     ├── Expired
     ├── TooLarge
     ├── UnsupportedMedia
+    ├── RateLimited         too often; later
     └── Unavailable         a dependency is down; try again
 
 A class has one stable ``code``; its facts travel beside the message. Bugs are not in this tree.
@@ -253,3 +254,13 @@ class SchemaBehind(Unavailable):
     """Migrations are missing for this part of the broker."""
 
     code = "SCHEMA_BEHIND"
+class RateLimited(BrokerError):
+    """More requests than the limit of this DID, or of this address, in this group lets through."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, *, whose: str, limit: str, retry_after_ms: int) -> None:
+        super().__init__(f"Too many requests: {whose} has {limit}", retry_after_ms=retry_after_ms)
+        self.retry_after_ms = retry_after_ms
+
+

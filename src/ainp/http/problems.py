@@ -22,6 +22,7 @@ _STATUS: Mapping[type[BrokerError], int] = {
     errors.Expired: 410,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
+    errors.RateLimited: 429,
     errors.Unavailable: 503,
 }
 _RETRY_AFTER_S = 1
@@ -43,6 +44,8 @@ def status_of(error: type[BrokerError]) -> int:
 def answer(error: BrokerError) -> Response:
     """The answer to a refusal."""
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if isinstance(error, errors.Unavailable) else {}
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     if "allow" in error.facts:
         headers["Allow"] = str(error.facts["allow"])
     return Response(body_of(error), status_of(type(error)), headers=headers, media_type="application/json")

@@ -44,6 +44,18 @@ REPLAYS = Metric(
     kind=Kind.COUNTER,
     meaning="Requests whose Idempotency-Key was used before, and that got the first answer again",
 )
+RATE_LIMITED = Metric(
+    name="ainp_rate_limited_total",
+    kind=Kind.COUNTER,
+    meaning="Requests and messages over a limit of docs/rate-limits.md, by group and by whose limit it was",
+    labels={"group": (), "by": ("did", "address")},
+)
+RATE_LIMITS_DEGRADED = Metric(
+    name="ainp_rate_limits_degraded",
+    kind=Kind.GAUGE,
+    meaning="Processes whose Redis does not answer, so that limits are counted on this node alone",
+    unit="processes",
+)
 SOCKETS = Metric(
     name="ainp_websocket_connections", kind=Kind.GAUGE, meaning="WebSockets that are open", unit="connections"
 )
