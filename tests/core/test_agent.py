@@ -6,18 +6,20 @@ import pytest
 
 from ainp.core.agent import (
     DEFAULT_TTL,
-    MAX_CAPABILITIES,
-    MAX_DESCRIPTION_LENGTH,
-    MAX_EVIDENCE_LENGTH,
-    MAX_TAG_LENGTH,
-    MAX_TAGS,
-    MAX_TTL,
     MIN_TTL,
     Capability,
     check_capabilities,
     clamp_ttl,
 )
 from ainp.core.errors import InvalidRequest
+from ainp.core.limits import (
+    MAX_CAPABILITIES,
+    MAX_CAPABILITY_EVIDENCE_LENGTH,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_REGISTRATION_TIME,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,10 +30,10 @@ from ainp.core.errors import InvalidRequest
         (0.5, MIN_TTL),
         (60_000, timedelta(minutes=1)),
         (3_600_000, timedelta(hours=1)),
-        (2_592_000_000, MAX_TTL),
-        (2_592_000_001, MAX_TTL),
-        (1e300, MAX_TTL),
-        (float("inf"), MAX_TTL),
+        (2_592_000_000, MAX_REGISTRATION_TIME),
+        (2_592_000_001, MAX_REGISTRATION_TIME),
+        (1e300, MAX_REGISTRATION_TIME),
+        (float("inf"), MAX_REGISTRATION_TIME),
     ],
 )
 def test_a_registration_lasts_a_minute_to_thirty_days(milliseconds: float | None, ttl: timedelta) -> None:
@@ -62,7 +64,7 @@ def test_a_description_a_version_and_tags_may_be_as_long_as_they_may() -> None:
         (Capability("d", ("t",) * (MAX_TAGS + 1)), "tags: expected at most 50"),
         (Capability("d", ("",)), "tags: expected"),
         (Capability("d", ("t" * (MAX_TAG_LENGTH + 1),)), "tags: expected"),
-        (Capability("d", evidence="e" * (MAX_EVIDENCE_LENGTH + 1)), "evidence: expected"),
+        (Capability("d", evidence="e" * (MAX_CAPABILITY_EVIDENCE_LENGTH + 1)), "evidence: expected"),
         (Capability("first"), "'first' twice"),
     ],
 )

@@ -11,8 +11,6 @@ from ainp.core.attestation import (
     AUDIT_FAIL,
     AUDIT_PASS,
     EFFICIENCY_HIGH,
-    MAX_PER_AGENT,
-    MAX_PER_RECEIPT,
     REJECTED,
     SAFETY_PASS,
     Attestation,
@@ -35,6 +33,7 @@ from ainp.core.errors import (
     UnauthorizedAttestation,
 )
 from ainp.core.ids import TaskId, parse_id
+from ainp.core.limits import MAX_ATTESTATIONS_PER_AGENT, MAX_ATTESTATIONS_PER_RECEIPT
 from ainp.core.signature import verify
 from support.builders import CLIENT, STRANGER, WORKER, accepts, agents, an_attestation, fails, passes, rejects, vectors
 
@@ -180,7 +179,7 @@ def test_a_remark_is_made_once() -> None:
 
 
 def test_an_agent_makes_eight_remarks_beside_its_verdict() -> None:
-    eight = {f"REMARK_{number}" for number in range(MAX_PER_AGENT)}
+    eight = {f"REMARK_{number}" for number in range(MAX_ATTESTATIONS_PER_AGENT)}
     seven = eight - {"REMARK_3"}
 
     check_room(an_attestation("ONE_MORE"), said_by_agent=seven | {AUDIT_PASS}, said_in_all=7)
@@ -190,10 +189,10 @@ def test_an_agent_makes_eight_remarks_beside_its_verdict() -> None:
 
 
 def test_a_receipt_carries_a_hundred_remarks_and_still_hears_verdicts() -> None:
-    check_room(an_attestation(SAFETY_PASS), said_by_agent=(), said_in_all=MAX_PER_RECEIPT - 1)
-    check_room(an_attestation(AUDIT_FAIL), said_by_agent=(), said_in_all=MAX_PER_RECEIPT)
+    check_room(an_attestation(SAFETY_PASS), said_by_agent=(), said_in_all=MAX_ATTESTATIONS_PER_RECEIPT - 1)
+    check_room(an_attestation(AUDIT_FAIL), said_by_agent=(), said_in_all=MAX_ATTESTATIONS_PER_RECEIPT)
     with pytest.raises(AttestationLimit, match="has 100 attestations"):
-        check_room(an_attestation(SAFETY_PASS), said_by_agent=(), said_in_all=MAX_PER_RECEIPT)
+        check_room(an_attestation(SAFETY_PASS), said_by_agent=(), said_in_all=MAX_ATTESTATIONS_PER_RECEIPT)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.credits import MAX_PRICE_CREDITS, credits_of_price, split
+from ainp.core.credits import credits_of_price, split
 from ainp.core.errors import InvalidProposal
+from ainp.core.limits import MAX_PRICE_CREDITS
 
 WEIGHTS = st.dictionaries(st.text(min_size=1, max_size=4), st.integers(0, 10**6), min_size=1, max_size=8).filter(
     lambda weights: sum(weights.values()) > 0

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.did import MAX_DID_LENGTH, did_of_key, key_of_did, operator_of, parse_did
+from ainp.core.did import did_of_key, key_of_did, operator_of, parse_did
 from ainp.core.errors import InvalidDid
+from ainp.core.limits import MAX_DID_LENGTH
 from support.builders import vectors
 
 # Legal did:web that the known implementation refused for its port or path.

@@ -16,7 +16,8 @@ from ainp.core.errors import (
     ProposalChanged,
     SelfNegotiation,
 )
-from ainp.core.negotiation import MAX_TTL, Claim, Delivery, Negotiation, NegotiationState, Opening, initiate
+from ainp.core.limits import MAX_NEGOTIATION_TIME
+from ainp.core.negotiation import Claim, Delivery, Negotiation, NegotiationState, Opening, initiate
 from ainp.core.terms import read_terms
 from support.builders import (
     CLIENT,
@@ -57,7 +58,7 @@ def test_opening_makes_the_first_round_with_the_hash_of_its_terms() -> None:
         ({"max_rounds": 21}, InvalidRequest),
         ({"ttl": timedelta(0)}, InvalidRequest),
         ({"ttl": timedelta(minutes=-1)}, InvalidRequest),
-        ({"ttl": MAX_TTL + timedelta(microseconds=1)}, InvalidRequest),
+        ({"ttl": MAX_NEGOTIATION_TIME + timedelta(microseconds=1)}, InvalidRequest),
         ({"proposal": a_proposal(-1)}, InvalidProposal),
         ({"proposal": a_proposal(incentive_split={"agent": 1})}, InvalidProposal),
     ],

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ainp.core.errors import InvalidProposal
 from ainp.core.incentive import IncentiveSplit
-from ainp.core.terms import MAX_DELIVERY_TIME, MAX_PROPOSAL_BYTES, read_terms
+from ainp.core.limits import MAX_DELIVERY_TIME, MAX_PROPOSAL_BYTES
+from ainp.core.terms import read_terms
 from support.builders import STRANGER, a_proposal
 
 THIRTY_DAYS_MS = 30 * 24 * 60 * 60 * 1000

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from ainp.http.websocket import MAX_SOCKETS
+from ainp.core.limits import MAX_SOCKETS
 from support.builders import an_agent
 from support.listening import Telling, a_telling_broker, a_whole_job, listening, published, tell
 from support.races import wait_until

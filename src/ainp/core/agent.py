@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ainp.core.errors import InvalidRequest
+from ainp.core.limits import (
+    MAX_CAPABILITIES,
+    MAX_CAPABILITY_EVIDENCE_LENGTH,
+    MAX_DESCRIPTION_BYTES,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_REGISTRATION_TIME,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+)
 
 DEFAULT_TTL = timedelta(hours=1)
 MIN_TTL = timedelta(minutes=1)  # clients that mean seconds stay alive for a minute at least
-MAX_TTL = timedelta(days=30)
-MAX_CAPABILITIES = 100  # an agent that can do more than this describes itself too finely to be found
-MAX_TAGS = 50
-MAX_TAG_LENGTH = 100
-MAX_DESCRIPTION_LENGTH = 2000  # longer than any sentence that embeds well
-MAX_DESCRIPTION_BYTES = 2600  # of UTF-8; fits an index entry
-MAX_EVIDENCE_LENGTH = 8192
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
@@ -49,7 +51,7 @@ def clamp_ttl(milliseconds: float | None) -> timedelta:
         return DEFAULT_TTL
     if not milliseconds > 0:  # not a number is not above 0 either
         raise InvalidRequest(f"ttl: found {milliseconds!r}, expected milliseconds above 0", field="ttl")
-    longest = MAX_TTL / timedelta(milliseconds=1)
+    longest = MAX_REGISTRATION_TIME / timedelta(milliseconds=1)
     return max(MIN_TTL, timedelta(milliseconds=min(milliseconds, longest)))
 
 
@@ -65,5 +67,5 @@ def _check(capability: Capability, where: str) -> None:
         raise InvalidRequest(f"{where}.version: found {capability.version[:40]!r}, expected N.N.N such as 1.0.0")
     if len(capability.tags) > MAX_TAGS or any(not 1 <= len(tag) <= MAX_TAG_LENGTH for tag in capability.tags):
         raise InvalidRequest(f"{where}.tags: expected at most {MAX_TAGS} tags of 1 to {MAX_TAG_LENGTH} characters")
-    if capability.evidence is not None and len(capability.evidence) > MAX_EVIDENCE_LENGTH:
-        raise InvalidRequest(f"{where}.evidence: expected at most {MAX_EVIDENCE_LENGTH} characters")
+    if capability.evidence is not None and len(capability.evidence) > MAX_CAPABILITY_EVIDENCE_LENGTH:
+        raise InvalidRequest(f"{where}.evidence: expected at most {MAX_CAPABILITY_EVIDENCE_LENGTH} characters")

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import NewType
 
 from ainp.core.errors import InvalidProposal
+from ainp.core.limits import MAX_PRICE_CREDITS
 
 Credits = NewType("Credits", int)
 
 ATOMIC_PER_CREDIT = 1000
-MAX_PRICE_CREDITS = 10**12  # times 1000 it still fits a 64-bit column and a double's exact integers
 
 
 def credits_of_price(price: float) -> Credits:

@@ -9,10 +9,10 @@ from typing import NewType
 from urllib.parse import unquote
 
 from ainp.core.errors import InvalidDid
+from ainp.core.limits import MAX_DID_LENGTH
 
 AgentDid = NewType("AgentDid", str)
 
-MAX_DID_LENGTH = 512  # longer than any did:web in use; keeps an index entry on one page
 _DID = re.compile(r"did:(?:key:[A-Za-z0-9._-]+|web:[A-Za-z0-9._:%-]+)")
 _MULTICODEC_ED25519 = b"\xed\x01"
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

@@ -9,11 +9,9 @@ from ainp.core.credits import Credits, credits_of_price
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import InvalidDid, InvalidProposal, InvalidRequest
 from ainp.core.incentive import MIN_FEE_BP, IncentiveSplit, read_split
+from ainp.core.limits import MAX_DELIVERY_TIME, MAX_PROPOSAL_BYTES
 
 Proposal = Mapping[str, object]
-
-MAX_DELIVERY_TIME = timedelta(days=30)  # nothing is held in reserve for longer
-MAX_PROPOSAL_BYTES = 16 * 1024  # terms refer to documents, they don't carry them; 20 rounds stay one small row
 
 
 @dataclass(frozen=True, slots=True)

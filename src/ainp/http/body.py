@@ -15,9 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from ainp.core.errors import InvalidJson, InvalidRequest, TooLarge, UnsupportedMedia
+from ainp.core.limits import MAX_BODY_BYTES, MAX_DEPTH
 
-MAX_BODY_BYTES = 1024 * 1024  # the specification's limit on a payload
-MAX_DEPTH = 64  # deeper than any message of the protocol, far from any recursion limit
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)

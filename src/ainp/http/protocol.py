@@ -12,9 +12,9 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from ainp.core.limits import MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_UNREAD_BYTES, PING_TIME
+
 _GRACE_S = 2.0  # to read the last frames and the reason
-_MAX_UNREAD = 1 << 20  # bytes a client may leave unread: some of the largest frames
-_MAX_FRAGMENTS = 1_000  # of one message; its bytes are limited apart
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -50,15 +50,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_ping(self) -> None:
         """Answer, unless answers pile up."""
         super().handle_ping()
-        if self.transport.get_write_buffer_size() > _MAX_UNREAD:
+        if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
 
     def handle_cont(self, event: Frame) -> None:
         """Take a fragment, of a limited number."""
-        if len(self.frames) < _MAX_FRAGMENTS:
+        if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
         else:
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {_MAX_FRAGMENTS} fragments")
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} fragments")
             self.handle_parser_exception()
 
     def handle_parser_exception(self) -> None:
@@ -76,8 +76,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 SOCKETS: dict[str, Any] = {
     "ws": SocketProtocol,
-    "ws_max_size": 1 << 20,
+    "ws_max_size": MAX_FRAME_BYTES,
     "ws_per_message_deflate": False,  # a window for each connection costs more memory than it saves bytes
     "ws_ping_interval": 30.0,
-    "ws_ping_timeout": 60.0,  # two pings missed
+    "ws_ping_timeout": PING_TIME.total_seconds(),
 }

@@ -7,7 +7,7 @@ to each message, as nothing that an agent sends is routed from here yet.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ainp.broker import Broker
 from ainp.core.did import AgentDid
 from ainp.core.errors import BrokerError, InvalidRequest, NotFound, Unauthenticated, Unavailable
+from ainp.core.limits import MAX_SOCKETS, SEND_TIME
 from ainp.http import body as bodies
 from ainp.http import problems
 from ainp.http.auth import check_origin, receiver_of
@@ -24,10 +25,9 @@ from ainp.http.fields import Fields
 from ainp.telemetry import logger
 from ainp.telemetry.metrics import FRAMES, REFUSALS, SOCKETS
 
-MAX_SOCKETS = 20  # of one DID in one process: programs that share a DID are few, a client that leaks sockets is not
 _PATHS = (b"", b"/ws")
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_SEND_S = 10.0  # what a client that reads may take for what lies in front of an event
+_SEND_S = SEND_TIME.total_seconds()
 _ANSWER_EVERY_S = 0.1
 _REASON_BYTES = 123  # a close frame holds no more
 _POLICY, _BROKEN, _TRY_AGAIN = 1008, 1011, 1013
@@ -42,10 +42,10 @@ class _Ended(Exception):
         self.reason = reason
 
 
-async def answer(broker: Broker, scope: Scope, receive: Receive, send: Send) -> None:
-    """One socket from its opening handshake to its end."""
+async def answer(broker: Broker, bases: Sequence[str], scope: Scope, receive: Receive, send: Send) -> None:
+    """One socket from its opening handshake to its end; *bases* are the addresses of this broker."""
     try:
-        await _serve(broker, scope, receive, send)
+        await _serve(broker, bases, scope, receive, send)
     except OSError:
         return  # the client is gone
     except BrokerError as error:  # before the handshake was answered
@@ -59,9 +59,10 @@ async def answer(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
         await _close(send, _BROKEN, "the broker failed; the log says why")
 
 
-async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> None:
+async def _serve(broker: Broker, bases: Sequence[str], scope: Scope, receive: Receive, send: Send) -> None:
     headers = Fields(scope["headers"])
-    _check_address(scope, headers, broker)
+    check_origin(headers, broker.settings, bases)
+    _check_address(scope)
     try:
         did, since = _wanted(broker, headers, QueryParams(scope["query_string"]))
         with broker.events.subscribe(did) as events:
@@ -82,8 +83,7 @@ async def _serve(broker: Broker, scope: Scope, receive: Receive, send: Send) -> 
             await _close(send, ended.code, ended.reason)
 
 
-def _check_address(scope: Scope, headers: Fields, broker: Broker) -> None:
-    check_origin(headers, broker.settings)
+def _check_address(scope: Scope) -> None:
     if scope["raw_path"].lower().rstrip(b"/") not in _PATHS:
         raise NotFound(f"no socket {scope['path'][:200]}, expected / or /ws")
 

@@ -3,12 +3,11 @@
 from ainp.core import ledger
 from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, InvalidRequest, NotFound
+from ainp.core.limits import MAX_DEPOSIT
 from ainp.store import agents
 from ainp.store import ledger as stored
 from ainp.store.db import Session
 from ainp.store.ledger import Balance, Movement
-
-MAX_DEPOSIT = 10**15  # the largest price there can be, in atomic units
 
 
 async def balance(db: Session, did: AgentDid) -> Balance:

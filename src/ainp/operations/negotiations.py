@@ -13,6 +13,7 @@ from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, Forbidden, InsufficientCredits, InvalidRequest, NotFound
 from ainp.core.events import Event, negotiation_event
 from ainp.core.ids import NegotiationId, uuid7
+from ainp.core.limits import MAX_PROPOSAL_BYTES
 from ainp.core.negotiation import (
     OPEN_STATES,
     Claim,
@@ -24,7 +25,7 @@ from ainp.core.negotiation import (
 from ainp.core.negotiation import (
     initiate as open_negotiation,
 )
-from ainp.core.terms import MAX_PROPOSAL_BYTES, Proposal
+from ainp.core.terms import Proposal
 from ainp.operations.retry import until_fresh
 from ainp.store import ledger as accounts
 from ainp.store import negotiations

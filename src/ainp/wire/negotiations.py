@@ -6,13 +6,18 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ainp.core.canonical import digest
+from ainp.core.limits import MAX_SIGNATURE_LENGTH, MAX_URI_LENGTH
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import DEFAULT_ROUNDS, Negotiation, NegotiationState, Round
 from ainp.wire.receipts import ReceiptReply
 from ainp.wire.values import Did, IntentId, Proposal, Text, iso, iso_or_none
 
 TermsSignature = Annotated[
-    str, Meta(max_length=256, description="base64 of the actor's Ed25519 signature over the 32 bytes of terms_hash")
+    str,
+    Meta(
+        max_length=MAX_SIGNATURE_LENGTH,
+        description="base64 of the actor's Ed25519 signature over the 32 bytes of terms_hash",
+    ),
 ]
 
 
@@ -63,7 +68,7 @@ class DeliverBody(Struct):
     """What was handed over."""
 
     deliverer_did: Did | None = None
-    outputs_ref: Annotated[str, Meta(max_length=2048)] | None = None
+    outputs_ref: Annotated[str, Meta(max_length=MAX_URI_LENGTH)] | None = None
     metrics: dict[str, object] | None = None
 
 

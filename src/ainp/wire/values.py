@@ -5,9 +5,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Text = Annotated[str, Meta(max_length=2000)]
-Did = Annotated[str, Meta(max_length=512, description="a DID: did:key:… or did:web:…")]
-IntentId = Annotated[str, Meta(min_length=1, max_length=200)]
+from ainp.core.limits import MAX_DID_LENGTH, MAX_INTENT_ID_LENGTH, MAX_TEXT_LENGTH
+
+Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
+Did = Annotated[str, Meta(max_length=MAX_DID_LENGTH, description="a DID: did:key:… or did:web:…")]
+IntentId = Annotated[str, Meta(min_length=1, max_length=MAX_INTENT_ID_LENGTH)]
 Proposal = Annotated[
     dict[str, object],
     Meta(

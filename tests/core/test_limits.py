@@ -1,0 +1,46 @@
+"""Limits stand in one place, each with its reason."""
+
+import ast
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import ainp
+from ainp.core import limits
+
+SOURCE = Path(ainp.__file__).parent
+# What a format allows stands with who reads it.
+READERS = {"core/envelope.py", "core/lexemes.py", "core/http_signature.py", "core/http_signature_forms.py"}
+OF_ITS_OWN_WORK = {"MAX_AGE", "MAX_TURNS"}  # of the broker, which nobody sends
+CONSTANTS = [name for name in vars(limits) if name.isupper()]
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_limit_says_what_it_is_for_and_why(name: str) -> None:
+    value, limit = getattr(limits, name), limits.table()[name]
+
+    assert value > (timedelta(0) if isinstance(value, timedelta) else 0)
+    assert limit.what
+    assert limit.beyond
+    assert limit.why
+
+
+def test_what_limits_allow_fits_together() -> None:
+    assert limits.MAX_REQUEST_LINE_BYTES < limits.MAX_HEADER_BYTES < limits.MAX_BODY_BYTES < limits.MAX_BODY_BYTES_SENT
+    assert limits.MAX_CONNECTIONS_PER_ADDRESS < limits.MAX_CONNECTIONS
+    assert limits.MAX_DESCRIPTION_LENGTH <= limits.MAX_DESCRIPTION_BYTES
+    assert limits.MAX_PRICE_CREDITS * 1000 < 2**53
+    assert 2 * limits.MAX_PROPOSAL_BYTES < limits.MAX_BODY_BYTES
+
+
+def test_no_other_module_has_limits_of_its_own() -> None:
+    found = []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            found += [(str(path.relative_to(SOURCE)), name) for name in names if re.match(r"_?MAX_", name)]
+
+    assert [f"{path}: {name}" for path, name in found if path not in READERS and name not in OF_ITS_OWN_WORK] == []
