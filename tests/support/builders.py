@@ -173,6 +173,10 @@ def a_case(receipt: TaskReceipt | None = None, *said: Attestation) -> Case:
 @cache
 def vectors() -> Mapping[str, Any]:
     """Known answers that existing clients were made with."""
-    path = Path(__file__).parent.parent / "core" / "vectors.json"
-    found: Mapping[str, Any] = json.loads(path.read_text())
+    return read_vectors("contract")
+
+
+def read_vectors(name: str) -> Mapping[str, Any]:
+    """A file of `tests/vectors`."""
+    found: Mapping[str, Any] = json.loads((Path(__file__).parent.parent / "vectors" / f"{name}.json").read_text())
     return found

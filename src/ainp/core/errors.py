@@ -67,6 +67,30 @@ class SelfNegotiation(InvalidRequest):
     code = "SELF_NEGOTIATION"
 
 
+class InvalidEnvelope(InvalidRequest):
+    """What was sent is no envelope: members are missing, stand twice or are of the wrong kind."""
+
+    code = "INVALID_ENVELOPE"
+
+
+class UnsupportedVersion(InvalidRequest):
+    """The envelope is of a version of the protocol that this broker does not speak."""
+
+    code = "UNSUPPORTED_VERSION"
+
+
+class InvalidTimestamp(InvalidRequest):
+    """The envelope was not made now, as this broker's clock has it."""
+
+    code = "INVALID_TIMESTAMP"
+
+
+class EnvelopeExpired(InvalidRequest):
+    """The envelope's time to live is over."""
+
+    code = "ENVELOPE_EXPIRED"
+
+
 class Unauthenticated(BrokerError):
     """Nobody is named, or the proof does not fit who is named."""
 
@@ -238,6 +262,16 @@ class UnsupportedMedia(BrokerError):
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
+class RateLimited(BrokerError):
+    """More requests than the limit of this DID, or of this address, in this group lets through."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, *, whose: str, limit: str, retry_after_ms: int) -> None:
+        super().__init__(f"Too many requests: {whose} has {limit}", retry_after_ms=retry_after_ms)
+        self.retry_after_ms = retry_after_ms
+
+
 class Unavailable(BrokerError):
     """A dependency is down, or too many write the same thing; the same request may work later."""
 
@@ -254,13 +288,3 @@ class SchemaBehind(Unavailable):
     """Migrations are missing for this part of the broker."""
 
     code = "SCHEMA_BEHIND"
-class RateLimited(BrokerError):
-    """More requests than the limit of this DID, or of this address, in this group lets through."""
-
-    code = "RATE_LIMIT_EXCEEDED"
-
-    def __init__(self, *, whose: str, limit: str, retry_after_ms: int) -> None:
-        super().__init__(f"Too many requests: {whose} has {limit}", retry_after_ms=retry_after_ms)
-        self.retry_after_ms = retry_after_ms
-
-

@@ -43,6 +43,8 @@ def read_signature(text: str) -> bytes:
     plain = re.sub(r"\s", "", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        if base64.b64encode(raw).decode().rstrip("=") != plain:  # bits beyond the last byte: one text a signature
+            raw = b""
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != SIGNATURE_BYTES:

@@ -1,0 +1,258 @@
+"""
+Envelopes: signed messages of agents, read from the bytes as they came in.
+
+What is checked, in this order: JSON and size, structure, version, clock skew, expiry (`open_envelope`); the signature
+(`verify`). Who calls them then asks whether the sender may do this, and writes the nonce with the effect.
+
+Existing clients sign four different texts. All drop `sig` at the top and cover every other member, unknown ones too:
+
+    A  the TypeScript SDK: own members sorted, nested ones in their order, numbers as sent
+    C  RFC 8785
+    B  the Python SDK: sorted at every level, ASCII, numbers as sent
+    D  the SHA-256 of C; only the specification's text says so
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from ainp.core import lexemes
+from ainp.core.canonical import canonical, digest
+from ainp.core.did import AgentDid, parse_did
+from ainp.core.errors import (
+    EnvelopeExpired,
+    InvalidDid,
+    InvalidEnvelope,
+    InvalidSignature,
+    InvalidTimestamp,
+    TooLarge,
+    UnsupportedVersion,
+)
+from ainp.core.lexemes import Members, Number, kind_of
+from ainp.core.moments import UNIX_EPOCH, unix_ms
+from ainp.core.signature import read_signature, verify_raw
+
+VERSION = "0.1.0"
+MAX_BYTES = 1024 * 1024  # the specification's limit on a payload
+MAX_SKEW = timedelta(seconds=60)
+DEFAULT_TTL = timedelta(seconds=60)
+MAX_TTL = timedelta(days=30)  # nothing waits for longer
+MAX_REMEMBERED = timedelta(days=1)  # the skew alone refuses what is older than a minute; ids are unique for longer
+MAX_TEXT = 200  # ids and names of types
+MAX_SIGNATURE_TEXT = 200  # base64 of 64 bytes has 88 characters, white space is let through
+_MILLISECOND = timedelta(milliseconds=1)
+_LATEST_MS = 2**53
+
+
+class Scheme(StrEnum):
+    """Which text was signed."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message whose form and time are right; who sent it is not proven before `verify`."""
+
+    id: str
+    sender: AgentDid
+    recipient: AgentDid | None
+    msg_type: str
+    trace_id: str | None
+    sent_at: datetime
+    ttl: timedelta
+    signature: bytes | None
+    members: Members
+    beside: Any = None
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What it carries."""
+        return lexemes.plain(self.members.get("payload")) or {}
+
+    @property
+    def query(self) -> dict[str, Any] | None:
+        """Whom it looks for: said beside the envelope, in its `to_query`, or in a member `query`."""
+        said = (self.beside, self.members.get("to_query"), self.members.get("query"))
+        return next((lexemes.plain(query) for query in said if query is not None), None)
+
+    @property
+    def remembered_until(self) -> datetime:
+        """How long the nonce, which is the sender and the id, counts as used."""
+        return self.sent_at + min(self.ttl, MAX_REMEMBERED) + MAX_SKEW
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a signature was found to be over."""
+
+    scheme: Scheme
+    query_signed: bool = True
+
+
+def open_envelope(raw: bytes, *, now: datetime) -> Envelope:
+    """Read an envelope, alone or as `{"envelope": …, "query": …}`; refuse one that is malformed or not of this time."""
+    if len(raw) > MAX_BYTES:
+        raise TooLarge(f"the envelope has {len(raw)} bytes, at most {MAX_BYTES} are read", limit=MAX_BYTES)
+    members, beside = _unwrap(lexemes.read(raw))
+    envelope = _structure(members, beside)
+    _check_version(members.get("version"))
+    _check_time(envelope, now)
+    return envelope
+
+
+def verify(envelope: Envelope, *, keys: Sequence[bytes], schemes: Sequence[Scheme]) -> Verified:
+    """
+    Which of *schemes* the signature is of, by any of the sender's *keys*; none is InvalidSignature.
+
+    A member `query` of a flat envelope may have been put there after signing; it is tried with it, then without.
+    """
+    signature = envelope.signature
+    if signature is None:
+        read_signature(envelope.members["sig"])  # says what is wrong with it
+        raise InvalidSignature("Signature verification failed: no signature")
+    tried: set[bytes] = set()
+    for text, found in _texts(envelope.members, schemes):
+        if text in tried:
+            continue
+        tried.add(text)
+        for key in keys:
+            if _verifies(text, signature, key):
+                return found
+    raise InvalidSignature("Signature verification failed")
+
+
+def canonical_text(members: Members, scheme: Scheme) -> bytes:
+    """The bytes that *scheme* signs of an envelope's *members*."""
+    signed = {name: member for name, member in members.items() if name != "sig"}
+    if scheme is Scheme.A:
+        return lexemes.as_stringified(signed)
+    if scheme is Scheme.B:
+        return lexemes.as_dumped(signed)
+    text = lexemes.as_canonical(signed)
+    return digest(text) if scheme is Scheme.D else text
+
+
+def signed_envelope(members: Mapping[str, object], *, sign: Callable[[bytes], str]) -> bytes:
+    """
+    Write an envelope and sign it: as RFC 8785, sent as it was signed.
+
+    Sorted at every level it verifies as A and as C; as B too if it is ASCII.
+    """
+    unsigned = {name: member for name, member in members.items() if name != "sig"}
+    return canonical({**unsigned, "sig": sign(canonical(unsigned))})
+
+
+def _unwrap(members: Members) -> tuple[Members, Any]:
+    inner = members.get("envelope")
+    if type(inner) is not dict or "sig" in members:
+        return members, None
+    query = members.get("query")
+    if query is not None and type(query) is not dict:
+        raise InvalidEnvelope(f"query: found {kind_of(query)}, expected an object")
+    return inner, query
+
+
+def _structure(members: Members, beside: Any) -> Envelope:  # noqa: ANN401 - any JSON
+    required = ("id", "from_did", "sig", "msg_type", "timestamp")
+    if missing := [name for name in required if members.get(name) in (None, "")]:
+        raise InvalidEnvelope(f"Missing required fields: {', '.join(missing)}", missing=missing)
+    for name in ("payload", "qos", "to_query", "query"):
+        _of(members, name, dict, "an object")
+    _of(members, "attestations", list, "an array")
+    for name in ("schema", "capabilities_ref", "version"):
+        _of(members, name, str, "a string")
+    sig = _text(members, "sig", most=MAX_SIGNATURE_TEXT) or ""
+    recipient = _text(members, "to_did", most=_LATEST_MS)
+    return Envelope(
+        id=_text(members, "id") or "",
+        sender=_did("from_did", _text(members, "from_did", most=_LATEST_MS) or ""),
+        recipient=None if recipient is None else _did("to_did", recipient),
+        msg_type=_text(members, "msg_type") or "",
+        trace_id=_text(members, "trace_id"),
+        sent_at=UNIX_EPOCH + _milliseconds(members, "timestamp", most=_LATEST_MS // 64) * _MILLISECOND,
+        ttl=_ttl(members),
+        signature=_signature(sig),
+        members=members,
+        beside=beside,
+    )
+
+
+def _of(members: Members, name: str, kind: type, expected: str) -> Any:  # noqa: ANN401
+    value = members.get(name)
+    if value is not None and type(value) is not kind:
+        raise InvalidEnvelope(f"{name}: found {kind_of(value)}, expected {expected}", field=name)
+    return value
+
+
+def _text(members: Members, name: str, *, most: int = MAX_TEXT) -> str | None:
+    value: str | None = _of(members, name, str, "a string")
+    if value is not None and len(value) > most:
+        raise InvalidEnvelope(f"{name}: found {len(value)} characters, expected at most {most}", field=name)
+    return value
+
+
+def _did(name: str, text: str) -> AgentDid:
+    try:
+        return parse_did(text)
+    except InvalidDid as error:
+        raise InvalidEnvelope(f"{name}: {error.message}", field=name) from error
+
+
+def _ttl(members: Members) -> timedelta:
+    if members.get("ttl") is None:
+        return DEFAULT_TTL
+    return _milliseconds(members, "ttl", most=MAX_TTL // _MILLISECOND) * _MILLISECOND
+
+
+def _milliseconds(members: Members, name: str, *, most: int) -> int:
+    text: Number = _of(members, name, Number, "a number")
+    value = lexemes.number_of(text)
+    if value != int(value) or not 0 <= value <= most:
+        raise InvalidEnvelope(f"{name}: found {text[:40]}, expected whole milliseconds from 0 to {most}", field=name)
+    return int(value)
+
+
+def _signature(text: str) -> bytes | None:
+    try:
+        return read_signature(text)
+    except InvalidSignature:
+        return None  # said when it is its turn
+
+
+def _check_version(version: str | None) -> None:
+    if version is not None and version != VERSION:
+        raise UnsupportedVersion(f"Envelope version {version[:40]} is not supported (expected {VERSION})")
+
+
+def _check_time(envelope: Envelope, now: datetime) -> None:
+    if abs(now - envelope.sent_at) > MAX_SKEW:
+        raise InvalidTimestamp(
+            f"timestamp: found {unix_ms(envelope.sent_at)}, expected within {MAX_SKEW // _MILLISECOND} ms"
+            f" of {unix_ms(now)}, which is now"
+        )
+    ends = envelope.sent_at + envelope.ttl
+    if ends <= now:
+        raise EnvelopeExpired(f"Envelope TTL expired: timestamp + ttl is {unix_ms(ends)}, now is {unix_ms(now)}")
+
+
+def _texts(members: Members, schemes: Sequence[Scheme]) -> Iterator[tuple[bytes, Verified]]:
+    for scheme in schemes:
+        yield canonical_text(members, scheme), Verified(scheme)
+    if "query" in members:
+        without = {name: member for name, member in members.items() if name != "query"}
+        for scheme in schemes:
+            yield canonical_text(without, scheme), Verified(scheme, query_signed=False)
+
+
+def _verifies(text: bytes, signature: bytes, key: bytes) -> bool:
+    try:
+        verify_raw(text, signature=signature, key=key)
+    except InvalidSignature:
+        return False
+    return True
