@@ -24,6 +24,7 @@ from ainp.core.envelope import (
 )
 from ainp.core.errors import BrokerError, InvalidEnvelope, InvalidJson, InvalidSignature, TooLarge
 from ainp.core.moments import UNIX_EPOCH
+from ainp.core.signature import read_signature
 from support.builders import vectors
 
 KEYS = vectors()["keys"]
@@ -258,7 +259,7 @@ def test_prose_with_many_commas_is_not_many_values() -> None:
     assert verified(wire(payload={"text": '\\",[{' * 30_000})).scheme is Scheme.A
 
 
-NAMES_OF_MEMBERS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
+NAMES_OF_MEMBERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -313,6 +314,4 @@ def test_a_changed_byte_is_refused_unless_it_changes_nothing_that_is_read(
         return
     before, after = json.loads(raw), json.loads(changed)
     assert {**before, "sig": ""} == {**after, "sig": ""}
-    assert base64.urlsafe_b64decode(after["sig"].translate(str.maketrans("+/", "-_"))) == base64.b64decode(
-        before["sig"]
-    )
+    assert read_signature(after["sig"]) == read_signature(before["sig"])

@@ -15,9 +15,8 @@ VARIANTS = vectors()["base64_variants"]
 ALICE = bytes.fromhex(vectors()["keys"]["alice"]["public_key_hex"])
 FORMS = {name: text for name, text in VARIANTS.items() if name not in ("of", "rule")}
 STANDARD = FORMS["standard_padded"]
-TEXT = next(e for e in vectors()["envelopes"] if e["name"] == "all_agree")["schemes"]["A_ts_shallow"][
-    "canonical"
-].encode()
+SIGNED = next(envelope for envelope in vectors()["envelopes"] if envelope["name"] == "all_agree")
+TEXT = SIGNED["schemes"]["A_ts_shallow"]["canonical"].encode()
 ORDER = 2**252 + 27742317777372353535851937790883648493
 P = 2**255 - 19
 EDGES = read_vectors("eddsa_edge_cases")["cases"]
