@@ -219,3 +219,21 @@ def test_impact_grows_with_the_logarithm_of_the_price(amount: int, expected: int
 )
 def test_a_median_is_the_middle_or_the_mean_of_the_middle_two(values: list[int], expected: int) -> None:
     assert median(values) == expected
+
+
+def test_a_slash_leaves_nine_tenths_and_is_no_evidence() -> None:
+    worked, _ = Reputation(clients=3).observe(
+        [Observation(Dimension.QUALITY, 900_000, "seen")], now=NOW, alpha=DEFAULT_ALPHA
+    )
+
+    slashed, changes = worked.slashed(NOW)
+
+    for dimension, before in worked.standings.items():
+        after = slashed.standings[dimension]
+        assert after.value == before.value * 9 // 10
+        assert after.observations == before.observations
+        assert lower_bound(after.value, after.observations) <= lower_bound(before.value, before.observations)
+    assert {change.dimension for change in changes} == set(Dimension)
+    assert all((c.observed, c.reason) == (c.after, "slashed") for c in changes)
+    assert slashed.trust(NOW) < worked.trust(NOW)
+    assert slashed.updated_at == NOW

@@ -9,6 +9,7 @@ from ainp.core.did import AgentDid
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
 from ainp.core.receipt import TaskReceipt
+from ainp.core.stake import Stake
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,19 @@ def attested_event(receipt: TaskReceipt, attestation: Attestation, *, now: datet
         have=have,
         needed=receipt.quorum,
     )
+
+
+def stake_event(did: AgentDid, stake: Stake, name: str, *, now: datetime, **facts: object) -> Event:
+    """Tell an agent what became of its stake."""
+    body = {
+        "@type": "NOTIFICATION",
+        "type": "stake_event",
+        "event": name,
+        "agent_did": did,
+        "locked": str(stake.locked),
+        "active": str(stake.active),
+        "withdrawing": str(stake.withdrawing),
+        **facts,
+        "timestamp": unix_ms(now),
+    }
+    return Event(f"stake.{name}", (did,), body)

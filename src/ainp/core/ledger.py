@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+from uuid import UUID
 
 from ainp.core.credits import Credits, split
 from ainp.core.did import AgentDid
@@ -52,6 +53,9 @@ class Reason(StrEnum):
     SETTLEMENT = "settlement"
     AUDIT_REWARD = "audit_reward"
     REWARD_REMAINDER = "reward_remainder"
+    STAKE = "stake"
+    UNSTAKE = "unstake"
+    SLASH = "slash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,23 @@ def release(client: AgentDid, amount: int, negotiation: NegotiationId) -> tuple[
     """Give a reservation back to the one who made it."""
     key, of = f"release:{negotiation}", str(negotiation)
     return _entries(Entry(key, reserved(client), available(client), Credits(amount), Reason.RELEASE, of))
+
+
+def stake(did: AgentDid, amount: int, *, key: str) -> tuple[Entry, ...]:
+    """Lock credits as a bond."""
+    return _entries(Entry(f"stake:{key}", available(did), staked(did), Credits(amount), Reason.STAKE))
+
+
+def unstake(did: AgentDid, amount: int, withdrawal: UUID) -> tuple[Entry, ...]:
+    """Give back what was withdrawn, once."""
+    key, of = f"unstake:{withdrawal}", str(withdrawal)
+    return _entries(Entry(key, staked(did), available(did), Credits(amount), Reason.UNSTAKE, of))
+
+
+def slash(did: AgentDid, amount: int, slash_id: UUID) -> tuple[Entry, ...]:
+    """Take a bond to the pool."""
+    key, of = f"slash:{slash_id}", str(slash_id)
+    return _entries(Entry(key, staked(did), POOL, Credits(amount), Reason.SLASH, of))
 
 
 def close_reward(task_id: TaskId, amount: int, members: Sequence[AgentDid]) -> tuple[Entry, ...]:

@@ -16,6 +16,8 @@ ONE = 1_000_000
 NEUTRAL = 500_000
 DECAY_PER_DAY = 0.977  # a half-life of 30 days
 DEFAULT_ALPHA = 0.2
+SLASH_TENTHS = 9  # what a slash leaves of each value
+SLASHED = "slashed"  # the reason of such a change
 UNAGREED_LATENCY_MS = 5_000  # the yardstick where no delivery time was agreed
 _IMPACT_CREDITS = 1_000  # a task of so many credits, or more, has full impact
 _DAY = timedelta(days=1)
@@ -99,6 +101,20 @@ class Reputation:
             after = round((1 - alpha) * before + alpha * seen.observed)
             standings[seen.dimension] = Standing(after, old.observations + 1, now)
             changes.append(Change(seen.dimension, seen.observed, before, after, seen.reason))
+        return replace(self, standings=standings, updated_at=now), tuple(changes)
+
+    def slashed(self, now: datetime) -> tuple["Reputation", tuple[Change, ...]]:
+        """
+        Leave nine tenths of every value, and say so of each.
+
+        It is no observation of work, so none is counted: more evidence would raise lower bounds.
+        """
+        standings, changes = {}, []
+        for dimension, old in self.standings.items():
+            before = old.decayed(now)
+            after = before * SLASH_TENTHS // 10
+            standings[dimension] = Standing(after, old.observations, now)
+            changes.append(Change(dimension, after, before, after, SLASHED))
         return replace(self, standings=standings, updated_at=now), tuple(changes)
 
     def trust(self, now: datetime) -> int:
