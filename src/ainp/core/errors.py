@@ -9,7 +9,8 @@ Every refusal the broker can give, as one tree.
     ├── NotFound
     ├── Conflict            the state does not allow it, or it was done already
     ├── Expired
-    ├── TooLarge
+    ├── TooLarge, UriTooLong, HeaderTooLarge
+    ├── RequestTimeout
     ├── UnsupportedMedia
     ├── RateLimited         too often; later
     └── Unavailable         a dependency is down; try again
@@ -41,6 +42,12 @@ class InvalidJson(InvalidRequest):
     """The body is not JSON (RFC 8259)."""
 
     code = "INVALID_JSON"
+
+
+class MalformedHttp(InvalidRequest):
+    """The request is not HTTP/1.1, or two readers could understand two things."""
+
+    code = "MALFORMED_HTTP"
 
 
 class InvalidDid(InvalidRequest):
@@ -190,6 +197,12 @@ class ProposalChanged(Conflict):
     code = "PROPOSAL_CHANGED"
 
 
+class TooManyOpen(Conflict):
+    """The initiator has as many open negotiations with this responder as it may have."""
+
+    code = "TOO_MANY_OPEN"
+
+
 class DuplicateAttestation(Conflict):
     """The same DID has said this already."""
 
@@ -256,6 +269,24 @@ class TooLarge(BrokerError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class UriTooLong(BrokerError):
+    """The request's target is longer than the broker reads."""
+
+    code = "URI_TOO_LONG"
+
+
+class HeaderTooLarge(BrokerError):
+    """The request's header has more bytes, or more fields, than the broker reads."""
+
+    code = "HEADER_TOO_LARGE"
+
+
+class RequestTimeout(BrokerError):
+    """The request did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+
+
 class UnsupportedMedia(BrokerError):
     """The body is of a kind the broker does not read."""
 
@@ -276,6 +307,12 @@ class Unavailable(BrokerError):
     """A dependency is down, or too many write the same thing; the same request may work later."""
 
     code = "UNAVAILABLE"
+
+
+class TooManyConnections(Unavailable):
+    """This process, or this address, has as many connections as it may have."""
+
+    code = "TOO_MANY_CONNECTIONS"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -18,10 +18,13 @@ _STATUS: Mapping[type[BrokerError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
     errors.Conflict: 409,
     errors.Expired: 410,
     errors.TooLarge: 413,
+    errors.UriTooLong: 414,
     errors.UnsupportedMedia: 415,
+    errors.HeaderTooLarge: 431,
     errors.RateLimited: 429,
     errors.Unavailable: 503,
 }
