@@ -1,0 +1,54 @@
+"""How often who may ask: the limits of each group, and the buckets that remember."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ainp.adapters.rate_limits import LocalBuckets
+from ainp.adapters.redis_buckets import RedisBuckets
+from ainp.core.did import AgentDid
+from ainp.core.rate import Taken
+from ainp.core.rate_policy import Group, Limits, RatePolicy
+
+
+class Rates:
+    """The limits of one process."""
+
+    def __init__(self, policy: RatePolicy, buckets: LocalBuckets | RedisBuckets) -> None:
+        self._limits: Mapping[Group, Limits] = policy.limits()
+        self._buckets = buckets
+
+    @property
+    def degraded(self) -> bool:
+        """Whether nodes that should count together don't."""
+        return self._buckets.degraded
+
+    @property
+    def redis(self) -> bool | None:
+        """Whether Redis answers; None where none is used."""
+        return self._buckets.connected
+
+    async def take_of_address(self, address: str, group: Group) -> Taken:
+        """Take one from what this address may do."""
+        return await self._buckets.take(f"address:{address}:{group}", self._limits[group].address)
+
+    async def take_of_did(self, did: AgentDid, group: Group) -> Taken:
+        """Take one from what this DID may do."""
+        return await self._buckets.take(f"did:{did}:{group}", self._limits[group].did)
+
+    async def keep_connected(self) -> None:
+        """Stay connected to Redis, if there is one, until cancelled."""
+        await self._buckets.keep_connected()
+
+    def close(self) -> None:
+        """Let go of what is shared with other processes."""
+        self._buckets.close()
+
+
+def make_rates(
+    policy: RatePolicy | None, *, redis: str | None = None, ca: Path | None = None, shared: Path | None = None
+) -> Rates | None:
+    """Limits as *policy* says, in *redis* if it is given, else in the file *shared* by processes, else in this one."""
+    if policy is None:
+        return None
+    local = LocalBuckets(shared)
+    return Rates(policy, local if redis is None else RedisBuckets(redis, local, ca=ca))
