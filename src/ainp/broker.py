@@ -5,8 +5,10 @@ from time import monotonic
 
 from ainp.adapters.events import Feed
 from ainp.core.did import AgentDid
+from ainp.core.trail import Refusals
 from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
+from ainp.operations.keys import Keys
 from ainp.operations.settlements import Terms
 from ainp.settings import Settings
 from ainp.store.db import Database
@@ -26,6 +28,8 @@ class Broker:
     terms: Terms
     grant: GrantPolicy
     events: Feed
+    keys: Keys
+    refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)
 
@@ -66,6 +70,7 @@ def make_broker(settings: Settings, database: Database) -> Broker:
         settings=settings,
         database=database,
         terms=Terms(settings.settlement, settings.judging, epochs),
-        grant=GrantPolicy(settings.initial_credits, settings.initial_credits_hourly_cap),
+        grant=GrantPolicy(settings.welcome_credits, settings.initial_credits_hourly_cap),
         events=Feed(PublishedEvents(database)),
+        keys=Keys(None),
     )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from croniter import croniter
 from pydantic import (
@@ -29,6 +30,7 @@ from ainp.core.committee import DrawPolicy, Eligibility
 from ainp.core.did import parse_did
 from ainp.core.errors import InvalidDid
 from ainp.core.quorum import QuorumMode
+from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
 from ainp.store.embedded import CONNECTIONS_FOR_REQUESTS
@@ -73,7 +75,36 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected a URL such as https://broker.example: {error}") from error
+    known = {"http": 80, "https": 443}
+    if parts.scheme not in known or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"expected a URL such as https://broker.example, found {value!r}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown = host if port in (None, known[parts.scheme]) else f"{host}:{port}"
+    return f"{parts.scheme}://{shown}{parts.path.rstrip('/')}"
+
+
+def _redis_url(value: SecretStr) -> SecretStr:  # it has a password in it, so nothing of it is shown
+    if not re.match(r"rediss?://[^/?#]", value.get_secret_value()):
+        raise ValueError("expected a URL that starts with redis:// or rediss:// and names a host")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"expected a file, found none at {str(value)!r}")
+    return value
+
+
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+File = Annotated[Path, AfterValidator(_file)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Did = Annotated[str, AfterValidator(_did)]
@@ -108,16 +139,42 @@ class Settings(BaseSettings):
     auth_mode: Literal["compat", "strict"] | None = Field(
         None, description="compat believes the DID that a request names; default: compat on loopback, else strict"
     )
+    public_base_url: HttpUrl | None = Field(
+        None, description="the address that agents use, which their signatures name; default: the one listened on"
+    )
     ainp_env: str | None = Field(None, description="`production` makes strict the default")
     node_env: str | None = Field(None, description="the same, by its older name")
     ainp_proxy_secret: SecretStr | None = Field(
         None, description="compat behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
     )
+    ainp_tls_cert: Path | None = Field(None, description="certificate chain in PEM: the broker itself speaks TLS")
+    ainp_tls_key: Path | None = Field(None, description="the certificate's private key in PEM")
     admin_token: SecretStr | None = Field(None, description="bearer token of the admin routes; unset refuses them")
     metrics_token: SecretStr | None = Field(None, description="bearer token that `/metrics` asks for")
     credits_dev_deposit_enabled: Boolean = Field(False, description="let anyone deposit credits; for development")
 
-    initial_credits: int = Field(1_000_000, ge=0, le=10**15, description="atomic units a new agent gets, once")
+    rate_limit_enabled: Boolean | None = Field(
+        None, description="limit how often a DID and an address may ask; default: not in compat mode on loopback"
+    )
+    rate_limit_max: int = Field(100, ge=1, le=10**6, description="requests of a DID in a group and window")
+    rate_limit_window_ms: int = Field(60_000, ge=1000, le=86_400_000, description="that window")
+    rate_limit_intents_per_min: int = Field(
+        100, ge=1, le=10**6, description="messages of a DID on WebSockets, a minute"
+    )
+    rate_limit_burst: int | None = Field(
+        None, ge=1, le=100_000, description="how many of these may come at once; default: 100, in strict mode 200"
+    )
+    rate_limit_address_factor: int = Field(
+        10, ge=1, le=1000, description="how many times as much an address may, for the agents that share it"
+    )
+    redis_url: RedisUrl | None = Field(None, description="where nodes count together; without it each counts alone")
+    redis_tls_ca: File | None = Field(
+        None, description="who certifies a `rediss://` server; default: who the system trusts"
+    )
+
+    initial_credits: int | None = Field(
+        None, ge=0, le=10**15, description="atomic units a new agent gets, once; default: 1000000, in strict mode 0"
+    )
     initial_credits_hourly_cap: int = Field(
         10**12, ge=0, le=10**17, description="atomic units all new agents of an hour get at most"
     )
@@ -128,9 +185,15 @@ class Settings(BaseSettings):
     )
     negotiation_expiration_interval_minutes: int = Field(5, ge=1, le=59, description="how often negotiations expire")
 
+    unstake_delay_hours: float = Field(
+        168, ge=0, le=_YEAR_MINUTES / 60, description="how long a withdrawn stake stays locked"
+    )
+
     events_retention_days: int = Field(
         7, ge=1, le=3650, description="how long events are kept for receivers that come back"
     )
+
+    audit_retention_days: int = Field(90, ge=1, le=3650, description="how long refusals and admin actions are kept")
 
     pou_k: int = Field(3, ge=1, description="voices that make the quorum")
     pou_m: int = Field(5, ge=1, le=100, description="seats of a committee")
@@ -152,8 +215,14 @@ class Settings(BaseSettings):
     pou_committee_max_idle_hours: float = Field(
         168, gt=0, le=_YEAR_MINUTES / 60, description="a member was seen within this time"
     )
-    pou_committee_min_age_minutes: float = Field(
-        0, ge=0, le=_YEAR_MINUTES, description="a member has been registered for so long"
+    pou_committee_min_age_minutes: float | None = Field(
+        None,
+        ge=0,
+        le=_YEAR_MINUTES,
+        description="a member has been registered for so long; default: 0, in strict mode 1440",
+    )
+    pou_require_attestation_signature: Boolean | None = Field(
+        None, description="store signed attestations only; default: in strict mode, where it can't be switched off"
     )
     pou_min_reputation_price: int = Field(1000, ge=0, description="atomic units below which no reputation moves")
     reputation_alpha: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="weight of a new observation")
@@ -179,16 +248,26 @@ class Settings(BaseSettings):
             yield f"POU_K={self.pou_k} is more than POU_M={self.pou_m}: no committee could reach it"
 
     def _mode_problems(self) -> Iterator[str]:
-        if self.mode == "strict":
-            yield (
-                f"AUTH_MODE=strict does not exist yet: start on loopback with AUTH_MODE=compat (HOST is {self.host}"
-                f"{', production' if self.production else ''})"
-            )
+        if self.strict:
+            yield from self._strict_problems()
         elif not self.on_loopback and self.ainp_proxy_secret is None:
             yield (
                 f"AUTH_MODE=compat believes what a request says, so HOST={self.host} needs AINP_PROXY_SECRET and a"
                 " proxy that sends it"
             )
+
+    def _strict_problems(self) -> Iterator[str]:
+        if self.public_base_url is None and self.on_every_address:
+            yield (
+                f"AUTH_MODE=strict needs PUBLIC_BASE_URL where HOST={self.host} is no address that an agent could sign"
+                " a request to"
+            )
+        if self.ainp_proxy_secret is not None:
+            yield "AINP_PROXY_SECRET is for AUTH_MODE=compat: in strict mode agents prove themselves who they are"
+        if self.credits_dev_deposit_enabled:
+            yield "CREDITS_DEV_DEPOSIT_ENABLED=true lets anyone make money: it is for AUTH_MODE=compat"
+        if self.pou_require_attestation_signature is False:
+            yield "POU_REQUIRE_ATTESTATION_SIGNATURE=false is for AUTH_MODE=compat: in strict mode nothing is believed"
 
     def _connection_problems(self) -> Iterator[str]:
         if self.database_url is None and self.connections > CONNECTIONS_FOR_REQUESTS:
@@ -225,6 +304,14 @@ class Settings(BaseSettings):
             return False
 
     @property
+    def on_every_address(self) -> bool:
+        """Whether HOST names no address but all of them."""
+        try:
+            return not self.host or ip_address(self.host.strip("[]")).is_unspecified
+        except ValueError:
+            return False
+
+    @property
     def mode(self) -> Literal["compat", "strict"]:
         """How requests prove who speaks."""
         if self.auth_mode is not None:
@@ -232,11 +319,37 @@ class Settings(BaseSettings):
         return "compat" if self.on_loopback and not self.production else "strict"
 
     @property
+    def strict(self) -> bool:
+        """Whether requests have to prove who speaks."""
+        return self.mode == "strict"
+
+    @property
+    def welcome_credits(self) -> int:
+        """Atomic units that a new agent gets."""
+        if self.initial_credits is not None:
+            return self.initial_credits
+        return 0 if self.strict else 1_000_000
+
+    @property
     def warnings(self) -> list[str]:
         """What an operator should know although the broker runs."""
         if self.pou_committee_min_stake == 0:
             return ["POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant"]
         return []
+
+    @property
+    def rates(self) -> RatePolicy | None:
+        """How often who may ask; None: as often as they like, as on loopback in compat mode everybody is the operator."""
+        open_to_others = self.mode == "strict" or not self.on_loopback or self.ainp_proxy_secret is not None
+        if not (open_to_others if self.rate_limit_enabled is None else self.rate_limit_enabled):
+            return None
+        return RatePolicy(
+            amount=self.rate_limit_max,
+            window_ms=self.rate_limit_window_ms,
+            messages_per_minute=self.rate_limit_intents_per_min,
+            messages_burst=self.rate_limit_burst or (200 if self.mode == "strict" else 100),
+            address_factor=self.rate_limit_address_factor,
+        )
 
     @property
     def judging(self) -> JudgingPolicy:
@@ -252,14 +365,22 @@ class Settings(BaseSettings):
             immediate=self.pou_finalizer_enabled,
             min_reputation_price=self.pou_min_reputation_price,
             alpha=self.reputation_alpha,
+            signed=self.strict or bool(self.pou_require_attestation_signature),
+            scored=self.strict,
         )
+
+    @property
+    def _min_age_minutes(self) -> float:
+        if self.pou_committee_min_age_minutes is not None:
+            return self.pou_committee_min_age_minutes
+        return 1440 if self.strict else 0
 
     @property
     def eligibility(self) -> Eligibility:
         """Who may sit on a committee."""
         return Eligibility(
             max_idle=timedelta(hours=self.pou_committee_max_idle_hours),
-            min_age=timedelta(minutes=self.pou_committee_min_age_minutes),
+            min_age=timedelta(minutes=self._min_age_minutes),
             min_trust=millionths(self.pou_committee_min_trust),
             min_stake=self.pou_committee_min_stake,
         )

@@ -1,5 +1,6 @@
 """What keeps the broker from starting, and how `.env` is read."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,24 @@ USEFULNESS_REWARD_POOL_ENABLED=false # Enable when ready to distribute credits
 USEFULNESS_REWARD_POOL_HOURLY=1000000000n # 1000 satoshis per hour
 """
 REFUSED = {
-    "strict": ({"auth_mode": "strict"}, "AUTH_MODE=strict does not exist yet"),
+    "strict on any address": ({"auth_mode": "strict", "host": "::"}, "AUTH_MODE=strict needs PUBLIC_BASE_URL"),
+    "strict with a proxy's secret": ({"auth_mode": "strict", "ainp_proxy_secret": "s"}, "AINP_PROXY_SECRET is for"),
+    "strict with free money": ({"auth_mode": "strict", "credits_dev_deposit_enabled": True}, "lets anyone make money"),
+    "strict with unsigned attestations": (
+        {"auth_mode": "strict", "pou_require_attestation_signature": False},
+        "POU_REQUIRE_ATTESTATION_SIGNATURE=false is for AUTH_MODE=compat",
+    ),
+    "an address without a scheme": ({"public_base_url": "broker.example"}, "PUBLIC_BASE_URL: expected a URL"),
+    "an address with a password": ({"public_base_url": "https://a:b@c.example"}, "PUBLIC_BASE_URL: expected a URL"),
+    "an address with a query": ({"public_base_url": "https://c.example/?a"}, "PUBLIC_BASE_URL: expected a URL"),
+    "an address with no port": ({"public_base_url": "https://c.example:x"}, "PUBLIC_BASE_URL: expected a URL"),
     "an unknown mode": ({"auth_mode": "open"}, "AUTH_MODE"),
-    "any address": ({"host": "0.0.0.0"}, "HOST is 0.0.0.0"),
+    "any address": ({"host": "0.0.0.0"}, "PUBLIC_BASE_URL where HOST=0.0.0.0"),
     "any address, compat": ({"host": "0.0.0.0", "auth_mode": "compat"}, "HOST=0.0.0.0 needs AINP_PROXY_SECRET"),
     "any IPv6 address": ({"host": "::", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
     "an empty host": ({"host": "", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
     "a name": ({"host": "localhost.example.com", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
-    "a secret, no mode": ({"host": "10.0.0.1", "ainp_proxy_secret": "s"}, "AUTH_MODE=strict"),
-    "production": ({"ainp_env": "production"}, "production"),
-    "production, older name": ({"node_env": "production"}, "production"),
-    "production, other case": ({"node_env": " Production "}, "production"),
+    "a secret, no mode": ({"host": "10.0.0.1", "ainp_proxy_secret": "s"}, "AINP_PROXY_SECRET is for AUTH_MODE=compat"),
     "k above m": ({"pou_k": 6, "pou_m": 5}, "POU_K=6 is more than POU_M=5"),
     "k of nobody": ({"pou_k": 0}, "POU_K: "),
     "k in words": ({"pou_k": "three"}, "POU_K: "),
@@ -72,7 +80,7 @@ def test_the_broker_does_not_start(given: dict[str, object], reason: str) -> Non
 
 def test_all_problems_are_said_in_one_line() -> None:
     with pytest.raises(SettingsError) as refused:
-        a_configuration(pou_k=9, pou_m=5, auth_mode="strict", jobs_enabled="maybe", port=-1, log_level="LOUD")
+        a_configuration(pou_k=9, pou_m=5, auth_mode="strict", host="", jobs_enabled="maybe", port=-1, log_level="LOUD")
 
     said = str(refused.value)
     assert "\n" not in said
@@ -83,6 +91,39 @@ def test_all_problems_are_said_in_one_line() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST", "::1", "[::1]"])
 def test_compat_is_the_default_on_loopback(host: str) -> None:
     assert a_configuration(host=host).mode == "compat"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"ainp_env": "production"}, {"node_env": "production"}, {"node_env": " Production "}, {"host": "10.0.0.1"}],
+)
+def test_strict_is_the_default_in_production_and_on_any_other_address(given: dict[str, object]) -> None:
+    settings = a_configuration(**given)
+
+    assert settings.strict
+    assert settings.welcome_credits == 0
+    assert settings.eligibility.min_age == timedelta(days=1)
+    assert (settings.judging.signed, settings.judging.scored) == (True, True)
+
+
+def test_compat_gives_credits_and_seats_at_once() -> None:
+    settings = a_configuration()
+
+    assert settings.welcome_credits == 1_000_000
+    assert settings.eligibility.min_age == timedelta()
+    assert (settings.judging.signed, settings.judging.scored) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("https://Broker.Example/", "https://broker.example"),
+        ("https://broker.example:443", "https://broker.example"),
+        ("http://[::1]:8080/ainp/", "http://[::1]:8080/ainp"),
+    ],
+)
+def test_the_public_address_is_written_one_way(given: str, base: str) -> None:
+    assert a_configuration(public_base_url=given).public_base_url == base
 
 
 def test_compat_starts_on_any_address_behind_a_proxy_with_a_secret() -> None:

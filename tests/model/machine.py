@@ -149,7 +149,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
         async def call(broker: Broker) -> object:
             judging, epochs = broker.terms.judging, broker.epochs
-            return await receipts.attest(broker.database, said, signature=None, policy=judging, epochs=epochs)
+            return await receipts.attest(broker.database, said, signed=None, policy=judging, epochs=epochs)
 
         legal = self._model.may_attest(task, by)
         self._do(call, death, legal=legal, apply=lambda: self._model.attest(name, by, passes=passes))

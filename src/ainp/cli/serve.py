@@ -90,7 +90,8 @@ async def _prepare(broker: Broker) -> None:
     """What is done and said once, however many processes there are."""
     settings, database = broker.settings, broker.database
     logger().info("Database connected")
-    logger().warning(f"AUTH_MODE={settings.mode}: the DID that a request names is believed, not proven")
+    if not settings.strict:
+        logger().warning("AUTH_MODE=compat: the DID that a request names is believed, not proven")
     for warning in settings.warnings:
         logger().warning(warning)
     await say_what_is_missing(database)
@@ -126,7 +127,7 @@ async def answer_requests(
     if jobs:
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:
-        await Server(App(broker), started).serve(sockets=[listener])
+        await Server(App(broker, port=listener.getsockname()[1]), started).serve(sockets=[listener])
     finally:
         for task in background:
             task.cancel()

@@ -32,7 +32,11 @@ class Identity:
 
     def sign(self, data: bytes) -> str:
         """The signature over *data*, in base64."""
-        return base64.b64encode(self._key.sign(data).signature).decode()
+        return base64.b64encode(self.sign_raw(data)).decode()
+
+    def sign_raw(self, data: bytes) -> bytes:
+        """The 64 bytes of the signature over *data*."""
+        return self._key.sign(data).signature
 
     def sign_terms(self, proposal: Mapping[str, object]) -> str:
         """Sign a proposal's terms: the 32 bytes of the hash of its canonical JSON."""

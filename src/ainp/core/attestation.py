@@ -15,6 +15,7 @@ from ainp.core.errors import (
     UnauthorizedAttestation,
 )
 from ainp.core.ids import TaskId
+from ainp.core.limits import MAX_ATTESTATIONS_PER_AGENT, MAX_ATTESTATIONS_PER_RECEIPT, MAX_URI_LENGTH
 
 AUDIT_PASS, AUDIT_FAIL = "AUDIT_PASS", "AUDIT_FAIL"
 ACCEPTED, REJECTED = "ACCEPTED", "REJECTED"
@@ -24,9 +25,6 @@ COMMITTEE_VERDICTS = frozenset({AUDIT_PASS, AUDIT_FAIL})
 CLIENT_VERDICTS = frozenset({ACCEPTED, REJECTED})
 VERDICTS = COMMITTEE_VERDICTS | CLIENT_VERDICTS
 
-MAX_PER_AGENT = 8  # one of each kind that has a meaning, and room for more
-MAX_PER_RECEIPT = 100  # free-form remarks; verdicts of the committee and the client always find room
-MAX_EVIDENCE_LENGTH = 2048  # the longest URI that software commonly takes
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 _DEFAULT_CONFIDENCE = 0.8
 _DEFAULT_SCORE = {True: 0.8, False: 0.2}
@@ -99,8 +97,8 @@ class Parties:
         return Role.COMMITTEE if did in self.committee else Role.OTHER
 
 
-def check_form(attestation: Attestation, *, pass_score: float) -> None:
-    """Refuse what no one could say: a type, score, confidence or evidence out of range."""
+def check_form(attestation: Attestation, *, pass_score: float, scored: bool = False) -> None:
+    """Refuse what no one could say: a type, score, confidence or evidence out of range; *scored*: verdicts have both."""
     if not _TYPE.fullmatch(attestation.type):
         raise InvalidRequest(
             f"type: found {attestation.type[:80]!r}, expected capitals such as AUDIT_PASS ({_TYPE.pattern})",
@@ -109,10 +107,11 @@ def check_form(attestation: Attestation, *, pass_score: float) -> None:
     for name, value in (("score", attestation.score), ("confidence", attestation.confidence)):
         if value is not None and (isinstance(value, bool) or not 0 <= value <= 1):
             raise InvalidRequest(f"{name}: found {value!r}, expected a number from 0 to 1", field=name)
-    if attestation.evidence_ref is not None and not 1 <= len(attestation.evidence_ref) <= MAX_EVIDENCE_LENGTH:
+    if scored and attestation.type in COMMITTEE_VERDICTS and None in (attestation.score, attestation.confidence):
+        raise InvalidRequest(f"{attestation.type}: expected a score and a confidence from 0 to 1", field="score")
+    if attestation.evidence_ref is not None and not 1 <= len(attestation.evidence_ref) <= MAX_URI_LENGTH:
         raise InvalidRequest(
-            f"evidence_ref: found {len(attestation.evidence_ref)} characters, expected a URI of 1 to"
-            f" {MAX_EVIDENCE_LENGTH}",
+            f"evidence_ref: found {len(attestation.evidence_ref)} characters, expected a URI of 1 to {MAX_URI_LENGTH}",
             field="evidence_ref",
         )
     if attestation.type in VERDICTS and attestation.score is not None:
@@ -149,12 +148,15 @@ def check_room(attestation: Attestation, *, said_by_agent: Collection[str], said
         if said := VERDICTS & set(said_by_agent):
             raise DuplicateAttestation(f"{attestation.by} has given the verdict {min(said)} already; one verdict each")
         return
-    if len(set(said_by_agent) - VERDICTS) >= MAX_PER_AGENT:
+    if len(set(said_by_agent) - VERDICTS) >= MAX_ATTESTATIONS_PER_AGENT:
         raise AttestationLimit(
-            f"{attestation.by} has {MAX_PER_AGENT} attestations on this receipt beside its verdict, the most"
+            f"{attestation.by} has {MAX_ATTESTATIONS_PER_AGENT} attestations on this receipt beside its verdict,"
+            " the most"
         )
-    if said_in_all >= MAX_PER_RECEIPT:
-        raise AttestationLimit(f"the receipt has {MAX_PER_RECEIPT} attestations beside the verdicts, the most")
+    if said_in_all >= MAX_ATTESTATIONS_PER_RECEIPT:
+        raise AttestationLimit(
+            f"the receipt has {MAX_ATTESTATIONS_PER_RECEIPT} attestations beside the verdicts, the most"
+        )
 
 
 def verdict_of(attestation: Attestation) -> Verdict:

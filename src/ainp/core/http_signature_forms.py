@@ -39,8 +39,12 @@ def read(given: str, *, tag: str) -> tuple[dict[str, Any], set[str]]:
     return dict(parameters), {name for name, flags in components if isinstance(name, str) and not flags}
 
 
-def verify(method: str, target: str, fields: Mapping[str, Sequence[str]], *, key: bytes, tag: str) -> None:
-    """Accept the signature with *tag*, by the raw *key* over a request to *target*, or raise InvalidSignature."""
+def verify(method: str, target: str, fields: Mapping[str, Sequence[str]], *, key: bytes, tag: str | None) -> None:
+    """
+    Accept the signature with *tag*, by the raw *key* over a request to *target*, or raise InvalidSignature.
+
+    Without a *tag* it is the only one there is.
+    """
     verifier = _Verifier(signature_algorithm=_Ed25519, key_resolver=_Key(key))
     try:
         verifier.verify(_Request(method, target, _Lines(fields)), max_age=None, expect_tag=tag)

@@ -27,12 +27,11 @@ from ainp.core.errors import (
 )
 from ainp.core.ids import NegotiationId, TaskId
 from ainp.core.incentive import MIN_FEE_BP
+from ainp.core.limits import MAX_NEGOTIATION_TIME, MAX_ROUNDS
 from ainp.core.signature import key_that_verifies, verify
 from ainp.core.terms import Proposal, Terms, agreed_terms, read_terms
 
-MAX_ROUNDS = 20  # the known implementation's cap; the specification's own default is 10
 DEFAULT_ROUNDS = 10
-MAX_TTL = timedelta(days=7)  # an offer nobody answers for a week is not an offer any more
 DEFAULT_TTL = timedelta(hours=1)
 MIN_TIME_TO_SETTLE = timedelta(hours=1)  # a client who was promised a result in 5 ms still gets time to look at it
 
@@ -94,6 +93,13 @@ class Claim:
     terms_hash: str | None = None
     round_number: int | None = None
     signature: str | None = None
+
+    def check_named(self) -> None:
+        """Refuse a claim that would take whatever the current proposal is."""
+        if self.terms_hash is None and self.round_number is None:
+            raise InvalidRequest(
+                "expected terms_hash or round_number: the proposal that is accepted", field="terms_hash"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,10 +339,10 @@ def initiate(
         raise InvalidRequest(
             f"max_rounds must be between 1 and {MAX_ROUNDS}, found {opening.max_rounds}", field="max_rounds"
         )
-    if not timedelta(0) < opening.ttl <= MAX_TTL:
+    if not timedelta(0) < opening.ttl <= MAX_NEGOTIATION_TIME:
         raise InvalidRequest(
             f"ttl_minutes: found {opening.ttl / timedelta(minutes=1)}, expected more than 0 and at most"
-            f" {MAX_TTL // timedelta(minutes=1)}",
+            f" {MAX_NEGOTIATION_TIME // timedelta(minutes=1)}",
             field="ttl_minutes",
         )
     terms = read_terms(opening.proposal, min_fee_bp=min_fee_bp)

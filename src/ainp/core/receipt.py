@@ -53,6 +53,8 @@ class JudgingPolicy:
     immediate: bool = True
     min_reputation_price: int = 1000
     alpha: float = 0.2
+    signed: bool = False  # attestations must be
+    scored: bool = False  # verdicts must be, with a confidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,16 +26,19 @@ from ainp.core.errors import (
     SchemaBehind,
     Unavailable,
 )
+from ainp.core.http_signature import Message
 from ainp.http import body as bodies
 from ainp.http import docs, problems, websocket
-from ainp.http.auth import actor, check_way
+from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
 from ainp.http.routes import ROUTES, Route
+from ainp.http.strict import bases_of, targets_of
 from ainp.http.table import Table
 from ainp.store import idempotency
 from ainp.store.db import Session
 from ainp.store.idempotency import Scope as KeyScope
+from ainp.store.once import Once
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import (
     HTTP_DURATION,
@@ -92,16 +95,22 @@ class App:
     """The broker over ASGI."""
 
     def __init__(
-        self, broker: Broker, routes: Iterable[Route] = ROUTES, *, documents: Iterable[_Document] = _DOCUMENTS
+        self,
+        broker: Broker,
+        routes: Iterable[Route] = ROUTES,
+        *,
+        documents: Iterable[_Document] = _DOCUMENTS,
+        port: int | None = None,
     ) -> None:
         self._broker = broker
+        self._bases = bases_of(broker.settings, port=broker.settings.port if port is None else port)
         self._table = Table(_endpoints(routes, documents))
         REFUSALS.of(problems.INTERNAL_ERROR)  # shown before the first: a rise from nothing would not be seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "websocket":
-            await websocket.answer(self._broker, scope, receive, send)
+            await websocket.answer(self._broker, self._bases, scope, receive, send)
         if scope["type"] != "http":
             return
         began, in_flight, status = perf_counter(), HTTP_IN_FLIGHT.of(), _CLIENT_GONE
@@ -140,7 +149,7 @@ class App:
     async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
         path = scope["path"] = _normal_path(scope["raw_path"])
         headers = Fields(scope["headers"])
-        check_way(path, headers, self._broker.settings)
+        check_way(path, headers, self._broker.settings, self._bases)
         found = self._table.find(path)
         if found is None:
             raise NotFound(f"no route {path[:200]}; /docs lists what there is")
@@ -154,7 +163,15 @@ class App:
             raw = await bodies.read(receive, declared=headers.get("content-length"))
             if raw:
                 bodies.require_json(headers.get("content-type"))
-        return await _reply(target, _call(self._broker, target, scope, params, headers, raw), raw)
+        call = _call(self._broker, target, scope, params, headers)
+        if self._broker.settings.strict:
+            await prove(call, self._message(scope, headers, raw), new=target.newcomers)
+        return await _reply(target, call, raw)
+
+    def _message(self, scope: Scope, headers: Fields, raw: bytes) -> Message:
+        """The request as a signature sees it."""
+        targets = targets_of(self._bases, scope["raw_path"], scope["query_string"], host=headers.get("host"))
+        return Message(method=scope["method"], targets=targets, fields=headers.lines, body=raw)
 
 
 def _target(methods: _Methods, method: str, path: str) -> Route | _Document:
@@ -166,6 +183,25 @@ def _target(methods: _Methods, method: str, path: str) -> Route | _Document:
 
 
 async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
+    """Run a request; whatever comes of it, but a failure of ours, its signature was used for it."""
+    try:
+        answer = await _run(route, call, raw)
+    except Unavailable:
+        raise
+    except BrokerError:
+        await _use(call)
+        raise
+    await _use(call)
+    return answer
+
+
+async def _use(call: Call) -> None:
+    if isinstance(call.db, Once):
+        await call.db.close()
+
+
+async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
+    _decode(route, call, raw)
     key = call.headers.get("idempotency-key") if call.method == "POST" else None
     if key is None:
         reply = await route.handler(call)
@@ -182,7 +218,7 @@ async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answe
     """Run a request whose key was not used, or repeat the first answer."""
     body_hash = sha256(raw).digest()
     lines: tuple[Line, ...] = ()
-    async with call.broker.database.transaction() as tx:
+    async with call.db.transaction() as tx:
         first = await idempotency.claim(tx, scope, body_hash=body_hash)
         if first is None:
             answer, lines = await _first(route, call, tx)
@@ -214,8 +250,8 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
     return _Answer(reply.status, encode(reply)), reply.lines
 
 
-def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str], headers: Fields, raw: bytes) -> Call:
-    call = Call(
+def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str], headers: Fields) -> Call:
+    return Call(
         broker=broker,
         db=broker.database,
         method=route.method,
@@ -224,13 +260,21 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
         query=QueryParams(scope["query_string"]) if scope["query_string"] else _NO_QUERY,
         headers=headers,
     )
+
+
+def _decode(route: Route, call: Call, raw: bytes) -> None:
+    """Read the body, and who speaks."""
     if route.body is not None:
         call.content = bodies.decode(raw, route.body)
     elif raw:
         bodies.decode(raw, bodies.Anything)
     if route.actor is not None:
-        call.actor = actor(call, route.actor(call.content))
-    return call
+        signed_body = route.signed_body is not None and route.signed_body(call.content)
+        act(call, route.actor(call.content), signed_body=signed_body)
+    elif route.method == "POST" and not route.admin and call.broker.settings.strict:
+        act(call, None)
+    elif route.private:
+        read_as(call)
 
 
 def _endpoints(routes: Iterable[Route], documents: Iterable[_Document]) -> dict[str, _Methods]:

@@ -11,15 +11,16 @@ from starlette.datastructures import QueryParams
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid, parse_did
-from ainp.core.errors import InvalidDid, InvalidRequest, NotFound
+from ainp.core.errors import Forbidden, InvalidDid, InvalidRequest, NotFound
 from ainp.core.ids import parse_id
+from ainp.core.limits import MAX_PAGE
 from ainp.http.fields import Fields
+from ainp.http.strict import Proof
 from ainp.store.db import Session
 from ainp.telemetry import Line
 
 _T = TypeVar("_T", bound=Struct)
 
-MAX_PAGE = 200  # rows in one answer; what is left has a cursor
 DEFAULT_PAGE = 50
 
 
@@ -45,13 +46,21 @@ class Call:
     query: QueryParams
     headers: Fields
     content: Struct | None = None
+    proof: Proof | None = None
     actor: AgentDid | None = None
+    address: str | None = None  # the other end of the connection
+    reader: AgentDid | None = None  # None: may read everything
 
     @property
     def by(self) -> AgentDid:
         """Who acts; only routes that name an actor ask."""
         assert self.actor is not None
         return self.actor
+
+    def check_owner(self, *owners: AgentDid | None) -> None:
+        """Refuse a reader who is none of *owners*, of what is theirs alone."""
+        if self.reader is not None and self.reader not in owners:
+            raise Forbidden(f"this is not {self.reader}'s to read")
 
     def body(self, kind: type[_T]) -> _T:
         """The decoded body, of the kind that the route names."""

@@ -11,11 +11,16 @@ from ainp import __version__
 from ainp.core.errors import (
     BrokerError,
     DatabaseUnavailable,
+    Forbidden,
     IdempotencyConflict,
     InvalidJson,
     InvalidRequest,
+    InvalidSignature,
+    NoVerificationKey,
+    ReplayDetected,
     SchemaBehind,
     TooLarge,
+    Unauthenticated,
     UnsupportedMedia,
     UntrustedRequest,
 )
@@ -24,6 +29,7 @@ from ainp.http.routes import ROUTES, Route
 
 _REF = "#/components/schemas/{name}"
 _ANYWHERE: tuple[type[BrokerError], ...] = (InvalidRequest, UntrustedRequest, DatabaseUnavailable, SchemaBehind)
+_SIGNED: tuple[type[BrokerError], ...] = (Unauthenticated, InvalidSignature, NoVerificationKey, Forbidden)
 _WITH_BODY: tuple[type[BrokerError], ...] = (InvalidJson, TooLarge, UnsupportedMedia, IdempotencyConflict)
 
 
@@ -49,6 +55,11 @@ def openapi() -> bytes:
             "schemas": components,
             "securitySchemes": {
                 "did": {"type": "apiKey", "in": "header", "name": "X-AINP-DID"},
+                "signature": {
+                    "type": "http",
+                    "scheme": "signature",
+                    "description": "in strict mode: HTTP Message Signatures (RFC 9421), see docs/authentication.md",
+                },
                 "admin": {"type": "http", "scheme": "bearer"},
             },
         },
@@ -94,7 +105,9 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     if route.admin:
         operation["security"] = [{"admin": []}]
     elif route.actor is not None:
-        operation["security"] = [{"did": []}, {}]
+        operation["security"] = [{"signature": []}, {"did": []}, {}]
+    elif route.private:
+        operation["security"] = [{"signature": []}, {"admin": []}, {}]
     return operation
 
 
@@ -146,7 +159,9 @@ def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 def _general(route: Route) -> tuple[type[BrokerError], ...]:
     if not route.guarded:
         return ()
-    return (*_ANYWHERE, *(_WITH_BODY if route.method == "POST" else ()))
+    signed = route.private or (route.method == "POST" and not route.admin)
+    once = (ReplayDetected,) if signed and route.method == "POST" else ()
+    return (*_ANYWHERE, *(_SIGNED if signed else ()), *once, *(_WITH_BODY if route.method == "POST" else ()))
 
 
 def _json(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON schema

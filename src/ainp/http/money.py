@@ -3,6 +3,7 @@
 import secrets
 
 from ainp.core.did import parse_did
+from ainp.core.limits import MAX_OFFSET
 from ainp.http.auth import require_admin
 from ainp.http.call import Call, Reply
 from ainp.operations import accounts
@@ -11,11 +12,10 @@ from ainp.telemetry import Line
 from ainp.wire.credits import BalanceReply, DepositBody, DepositReply, MovementReply, TransactionsReply
 from ainp.wire.values import iso
 
-_MAX_OFFSET = 10_000  # further back an agent reads its own entries, not pages
-
 
 async def get(call: Call) -> Reply:
     """An agent's money in atomic units."""
+    call.check_owner(call.did())
     held = await accounts.balance(call.db, call.did())
     return Reply(
         BalanceReply(
@@ -32,7 +32,8 @@ async def get(call: Call) -> Reply:
 async def transactions(call: Call) -> Reply:
     """An agent's ledger entries, newest first."""
     did, limit = call.did(), call.limit()
-    offset = call.number_in_query("offset", default=0, least=0, most=_MAX_OFFSET)
+    call.check_owner(did)
+    offset = call.number_in_query("offset", default=0, least=0, most=MAX_OFFSET)
     await accounts.balance(call.db, did)
     moved = await accounts.transactions(call.db, did, limit=limit, offset=offset)
     return Reply(TransactionsReply([_movement(m, did) for m in moved]))

@@ -46,7 +46,7 @@ async def initiate(call: Call) -> Reply:
 
 async def get(call: Call) -> Reply:
     """One negotiation."""
-    return Reply(negotiation_reply(await negotiations.get(call.db, _id(call), by=None)))
+    return Reply(negotiation_reply(await negotiations.get(call.db, _id(call), by=call.reader)))
 
 
 async def list_of_agent(call: Call) -> Reply:
@@ -54,6 +54,7 @@ async def list_of_agent(call: Call) -> Reply:
     did = call.did_in_query("agent_did")
     if did is None:
         raise InvalidRequest("Missing agent_did query parameter", field="agent_did")
+    call.check_owner(did)
     found = await negotiations.list_of_agent(call.db, did, state=call.query.get("state"), limit=call.limit())
     return Reply([negotiation_reply(n) for n in found])
 
@@ -72,6 +73,8 @@ async def accept(call: Call) -> Reply:
     """Agree to the other party's latest proposal; its price is reserved."""
     body = call.body(AcceptBody)
     claim = Claim(body.terms_hash, body.round_number, body.terms_signature)
+    if call.broker.settings.strict:
+        claim.check_named()
     accepted = await negotiations.accept(call.db, _id(call), by=call.by, claim=claim)
     reserved = Line("Credits reserved for negotiation", _facts(accepted))
     return _shown(accepted, "accepted", *((reserved,) if accepted.reserved else ()))

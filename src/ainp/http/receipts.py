@@ -10,7 +10,7 @@ from ainp.http.call import Call, Reply
 from ainp.http.cursor import read_cursor, write_cursor
 from ainp.operations import committees, receipts
 from ainp.operations.lines import concluded_lines
-from ainp.operations.receipts import FIRST, LAST
+from ainp.operations.receipts import FIRST, LAST, Signed
 from ainp.store.attestations import StoredAttestation
 from ainp.store.receipts import Filter
 from ainp.telemetry import Line
@@ -31,7 +31,7 @@ from ainp.wire.receipts import (
 )
 from ainp.wire.values import iso, iso_or_none
 
-_MAX_EPOCH = 2**62
+_LAST_EPOCH = 2**62
 
 
 async def page(call: Call) -> Reply:
@@ -97,7 +97,7 @@ async def get_committee(call: Call) -> Reply:
 async def get_epoch(call: Call) -> Reply:
     """A published list of candidates."""
     text = call.params["id"]
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) <= _MAX_EPOCH):  # noqa: PLR2004 - digits of a bigint
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) <= _LAST_EPOCH):  # noqa: PLR2004 - digits of a bigint
         raise NotFound(f"no committee epoch {text[:40]!r}")
     stored = await committees.get(call.db, int(text))
     epoch = stored.epoch
@@ -124,7 +124,7 @@ async def attest(call: Call) -> Reply:
     done = await receipts.attest(
         call.db,
         attestation,
-        signature=body.signature,
+        signed=await _signed(call, body),
         policy=call.broker.terms.judging,
         epochs=call.broker.epochs,
     )
@@ -140,6 +140,14 @@ async def attest(call: Call) -> Reply:
     facts = {"task_id": str(task_id), "type": attestation.type, "by_did": call.by}
     said = Line("Attestation recorded", facts, counts=((ATTESTATIONS.of(kind), 1),))
     return Reply(reply, 201, (said, *concluded_lines(done.concluded)))
+
+
+async def _signed(call: Call, body: AttestBody) -> Signed | None:
+    if body.signature is None:
+        return None
+    if call.proof is not None:  # the key that has signed the request signs this too
+        return Signed(body.signature, call.proof.key)
+    return Signed(body.signature, await call.broker.keys.of(call.db, call.by, key_id=call.by))
 
 
 async def finalize(call: Call) -> Reply:
@@ -174,6 +182,9 @@ def _attestation(a: StoredAttestation) -> AttestationReply:
         confidence=a.confidence,
         evidence_ref=a.evidence_ref,
         signature=a.signature,
+        scheme=a.scheme,
+        key_id=None if a.key is None else a.key.id,
+        public_key=None if a.key is None else a.key.raw.hex(),
         late=a.late,
         statement=None if a.statement is None else a.statement.decode(),
         statement_hash=None if a.statement_hash is None else a.statement_hash.hex(),

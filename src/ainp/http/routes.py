@@ -38,7 +38,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path; *actor* reads from the body who acts, if the route needs to know."""
+    """
+    One method of one path; *actor* reads from the body who acts, if the route needs to know.
+
+    In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
+    *private* is shown to its owner. *newcomers* are agents that need not be registered yet.
+    """
 
     method: str
     path: str
@@ -52,6 +57,9 @@ class Route:
     also: tuple[int, ...] = ()
     admin: bool = False
     guarded: bool = True
+    private: bool = False
+    signed_body: Callable[[Any], bool] | None = None
+    newcomers: bool = False
     media_type: str = "application/json"
 
     @property
@@ -63,6 +71,12 @@ class Route:
 
 def _get(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
     return Route(method="GET", path=path, handler=handler, reply=reply, errors=errors, query=query)
+
+
+def _private(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
+    """A read of what is its owner's alone, in strict mode."""
+    route = _get(path, handler, reply, *errors, *_OWNS, query=query)
+    return replace(route, private=True)
 
 
 def _post(
@@ -78,6 +92,7 @@ def _health(path: str, handler: Handler, reply: Shape) -> Route:
     return Route(method="GET", path=path, handler=handler, reply=reply, also=(503,), guarded=False)
 
 
+_OWNS = (e.Unauthenticated, e.InvalidSignature, e.Forbidden)
 _PAGE = (Query("limit", "rows, 1 to 200; default 50"), Query("cursor", "where the last page ended"))
 _STATES = Query("state", "a state, or `active` for the open ones", values=("active", *NegotiationState))
 _FILTERS = (
@@ -111,6 +126,7 @@ ROUTES: tuple[Route, ...] = (
     replace(
         _post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *_ACTS),
         actor=wa.RegisterBody.claimed,
+        newcomers=True,
     ),
     _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, e.AgentNotFound, e.NotFound),
     replace(
@@ -124,14 +140,14 @@ ROUTES: tuple[Route, ...] = (
         ),
         status=201,
     ),
-    _get(
+    _private(
         _NEGOTIATIONS,
         negotiations.list_of_agent,
         list[wn.NegotiationReply],
         *(e.InvalidRequest, e.InvalidDid),
         query=(Query("agent_did", "a party", required=True), _STATES, _PAGE[0]),
     ),
-    _get(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
+    _private(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
     _post(
         f"{_NEGOTIATION}/propose",
         negotiations.propose,
@@ -181,6 +197,7 @@ ROUTES: tuple[Route, ...] = (
     replace(
         _post(f"{_RECEIPT}/attestations", receipts.attest, wr.AttestedReply, wr.AttestBody, "by_did", *_ATTESTS),
         status=201,
+        signed_body=lambda body: body.signature is not None,
     ),
     _post(f"{_RECEIPT}/finalize", receipts.finalize, wr.FinalizedReply, None, None, e.NotFound, e.QuorumNotMet),
     _get("/api/committee-epochs/{id}", receipts.get_epoch, wr.EpochReply, e.NotFound),
@@ -203,8 +220,8 @@ ROUTES: tuple[Route, ...] = (
         ),
         admin=True,
     ),
-    _get("/api/credits/{did}", money.get, wc.BalanceReply, e.NotFound),
-    _get(
+    _private("/api/credits/{did}", money.get, wc.BalanceReply, e.NotFound),
+    _private(
         "/api/credits/{did}/transactions",
         money.transactions,
         wc.TransactionsReply,

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ainp.core.attestation import VERDICTS, Attestation, Role, check_form, check_role, check_room
-from ainp.core.errors import Forbidden, InvalidState, NotFound, QuorumNotMet, ReceiptClosed
+from ainp.core.errors import Forbidden, InvalidState, NotFound, QuorumNotMet, ReceiptClosed, Unauthenticated
 from ainp.core.events import attested_event
 from ainp.core.finalization import Case, decide, review
 from ainp.core.ids import NegotiationId, TaskId, uuid7
+from ainp.core.keys import VerificationKey
 from ainp.core.quorum import Tally
 from ainp.core.receipt import JudgingPolicy, ReceiptStatus, TaskReceipt
-from ainp.core.signature import key_that_verifies, verify
+from ainp.core.signature import verify
 from ainp.operations import judging
 from ainp.operations.committees import Epochs
 from ainp.operations.judging import Concluded
@@ -24,6 +25,14 @@ from ainp.store.receipts import Filter
 
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 LAST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An attestation's signature, in base64, and the key that it has to verify with."""
+
+    signature: str
+    key: VerificationKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +76,19 @@ async def attestations_of(
 
 
 async def attest(
-    db: Session, attestation: Attestation, *, signature: str | None, policy: JudgingPolicy, epochs: Epochs
+    db: Session, attestation: Attestation, *, signed: Signed | None, policy: JudgingPolicy, epochs: Epochs
 ) -> Attested:
     """
     Store what somebody says about a receipt; the voice that completes the quorum finalizes it here and now.
 
-    A signature is verified if there is one. Everything that follows is in the same transaction.
+    A signature is verified if there is one, and refused if there is none where *policy* wants one. Everything that
+    follows is in the same transaction.
     """
-    check_form(attestation, pass_score=policy.pass_score)
-    if signature is not None:
-        verify(attestation.statement, signature=signature, key=key_that_verifies(attestation.by))
+    check_form(attestation, pass_score=policy.pass_score, scored=policy.scored)
+    if signed is not None:
+        verify(attestation.statement, signature=signed.signature, key=signed.key.raw)
+    elif policy.signed:
+        raise Unauthenticated("an attestation needs a signature of its own here, so that anyone can check it later")
 
     async def attempt(db: Session) -> Attested:
         found = await receipts.get_case(db, attestation.task_id, speaker=attestation.by)
@@ -85,7 +97,7 @@ async def attest(
         case, registered, now = found
         _check(attestation, case, registered=registered, now=now)
         heard = Case(case.receipt, [*case.attestations, attestation])
-        voice = _Voice(attestation, signature, late=_late(attestation, case.receipt), now=now)
+        voice = _Voice(attestation, signed, late=_late(attestation, case.receipt), now=now)
         concerns = attestation.type in VERDICTS and policy.immediate
         outcome = review(heard, now=now, policy=policy) if concerns else None
         if outcome is None or not outcome.due:
@@ -122,7 +134,7 @@ async def finalize(db: Session, id: TaskId, *, policy: JudgingPolicy, epochs: Ep
 @dataclass(frozen=True, slots=True)
 class _Voice:
     attestation: Attestation
-    signature: str | None
+    signed: Signed | None
     late: bool
     now: datetime
 
@@ -134,7 +146,8 @@ async def _insert(db: Session, heard: Case, voice: _Voice) -> UUID:
         attestation=voice.attestation,
         id=id_,
         version=heard.receipt.version,
-        signature=voice.signature,
+        signature=None if voice.signed is None else voice.signed.signature,
+        key=None if voice.signed is None else voice.signed.key,
         late=voice.late,
         decidable=pending and heard.tally.decided,
         events=[attested_event(heard.receipt, voice.attestation, now=voice.now, have=heard.tally.have)],

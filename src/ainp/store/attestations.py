@@ -10,12 +10,14 @@ from ainp.core.canonical import digest
 from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import TaskId
+from ainp.core.keys import VerificationKey
 from ainp.store.db import Row, Session, Stale
 from ainp.store.posting import event_rows
 from ainp.store.queries import load
 from ainp.store.together import Together
 
 _SQL = load("attestations")
+JCS = "C"  # the scheme of an attestation's signature: over its canonical JSON (RFC 8785), not hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class StoredAttestation:
     confidence: float | None
     evidence_ref: str | None
     signature: str | None
+    scheme: str | None
+    key: VerificationKey | None
     late: bool
     statement: bytes | None
     statement_hash: bytes | None
@@ -44,6 +48,7 @@ class Spoken:
     id: UUID
     version: int
     signature: str | None
+    key: VerificationKey | None
     late: bool
     decidable: bool
     events: Sequence[Event]
@@ -79,6 +84,9 @@ def _row(spoken: Spoken) -> dict[str, object]:
         "confidence": confidence,
         "evidence_ref": attestation.evidence_ref,
         "signature": spoken.signature,
+        "scheme": None if spoken.key is None else JCS,
+        "key_id": None if spoken.key is None else spoken.key.id,
+        "public_key": None if spoken.key is None else spoken.key.raw.hex(),
         "late": spoken.late,
         "statement": statement.decode(),
         "statement_hash": digest(statement).hex(),
@@ -121,6 +129,8 @@ def _stored(row: Row) -> StoredAttestation:
         confidence=None if row["confidence"] is None else float(row["confidence"]),
         evidence_ref=row["evidence_ref"],
         signature=row["signature"],
+        scheme=row["scheme"],
+        key=None if row["public_key"] is None else VerificationKey(row["key_id"], row["public_key"]),
         late=row["late"],
         statement=row["statement"],
         statement_hash=row["statement_hash"],

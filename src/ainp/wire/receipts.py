@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
+from ainp.core.limits import MAX_SIGNATURE_LENGTH, MAX_TYPE_LENGTH
 from ainp.core.quorum import Tally
 from ainp.core.receipt import TaskReceipt
 from ainp.wire.values import Did, iso, iso_or_none
@@ -18,11 +19,15 @@ class AttestBody(Struct, forbid_unknown_fields=True):
     absent ones null; unknown members are refused, they would not be part of it.
     """
 
-    type: Annotated[str, Meta(max_length=64, description="AUDIT_PASS, AUDIT_FAIL, ACCEPTED, REJECTED or another")]
+    type: Annotated[
+        str, Meta(max_length=MAX_TYPE_LENGTH, description="AUDIT_PASS, AUDIT_FAIL, ACCEPTED, REJECTED or another")
+    ]
     score: Annotated[float | None, Meta(description="0 to 1")] = None
     confidence: Annotated[float | None, Meta(description="0 to 1")] = None
     evidence_ref: Annotated[str | None, Meta(description="a URI; never fetched by the broker")] = None
-    signature: Annotated[str, Meta(max_length=256, description="base64 of an Ed25519 signature")] | None = None
+    signature: (
+        Annotated[str, Meta(max_length=MAX_SIGNATURE_LENGTH, description="base64 of an Ed25519 signature")] | None
+    ) = None
     by_did: Did | None = None
     task_id: Annotated[str, Meta(max_length=36)] | None = None
 
@@ -102,6 +107,9 @@ class AttestationReply(Struct):
     confidence: float | None
     evidence_ref: str | None
     signature: str | None
+    scheme: str | None
+    key_id: str | None
+    public_key: str | None
     late: bool
     statement: str | None
     statement_hash: str | None

@@ -4,18 +4,19 @@
 WITH said AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json)
            said (id uuid, task_id uuid, version int, by text, type text, score int, confidence int, evidence_ref text,
-                 signature text, late boolean, statement text, statement_hash text, decidable boolean)
+                 signature text, scheme text, key_id text, public_key text, late boolean, statement text,
+                 statement_hash text, decidable boolean)
 ), heard AS (
   UPDATE task_receipts r SET version = r.version + 1, updated_at = now(), decidable = said.decidable
     FROM said
    WHERE r.id = said.task_id AND r.version = said.version
   RETURNING r.id
 ), spoken AS (
-  INSERT INTO task_attestations (id, task_id, by_did, type, score, confidence, evidence_ref, signature, late,
-                                 statement, statement_hash)
+  INSERT INTO task_attestations (id, task_id, by_did, type, score, confidence, evidence_ref, signature,
+                                 scheme, key_id, public_key, late, statement, statement_hash)
   SELECT said.id, said.task_id, said.by, said.type, said.score / 1000000.0, said.confidence / 1000000.0,
-         said.evidence_ref, said.signature, said.late, convert_to(said.statement, 'UTF8'),
-         decode(said.statement_hash, 'hex')
+         said.evidence_ref, said.signature, said.scheme, said.key_id, decode(said.public_key, 'hex'), said.late,
+         convert_to(said.statement, 'UTF8'), decode(said.statement_hash, 'hex')
     FROM heard JOIN said ON said.task_id = heard.id
 ), told AS (
   INSERT INTO outbox (event, recipients, body)

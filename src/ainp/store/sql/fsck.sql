@@ -164,15 +164,79 @@ SELECT 'reward-account' AS proof, account AS subject, coalesce(h.balance, 0)::te
                FROM task_receipts) r USING (account)
  WHERE coalesce(h.balance, 0)::text <> coalesce(r.owed, '0')
 
+-- name: staked_accounts
+-- What an agent has staked is what its stake says is locked, and what left it to the pool is what was slashed.
+WITH entered AS (
+  SELECT account, sum(slashed) AS slashed
+    FROM (SELECT from_account AS account, amount AS slashed FROM ledger_entries WHERE reason = 'slash') e
+   GROUP BY account
+), held AS (
+  SELECT account, sum(balance) AS balance
+    FROM (SELECT account, balance FROM accounts UNION ALL SELECT account, amount FROM ledger_pending) part
+   WHERE account LIKE 'staked:%'
+   GROUP BY account
+)
+SELECT fact.proof, account AS subject, fact.found::text || ' by its stake' AS found,
+       fact.expected || ' by its account' AS expected
+  FROM (SELECT 'staked:' || a.did AS account, k.amount_locked, k.slashed_total
+          FROM agent_stakes k JOIN agents a ON a.id = k.agent_id) k
+  FULL JOIN held USING (account)
+  FULL JOIN entered USING (account)
+ CROSS JOIN LATERAL (VALUES
+         ('staked-account', coalesce(k.amount_locked, 0), coalesce(held.balance, 0)),
+         ('slashed-total', coalesce(k.slashed_total, 0), coalesce(entered.slashed, 0))
+       ) AS fact (proof, found, expected)
+ WHERE fact.found <> fact.expected
+
+-- name: stake_entries
+-- Stakes, withdrawals and slashes move an agent's own credits, and slashes end in the pool.
+SELECT 'stake-entry' AS proof, 'ledger entry ' || e.key AS subject,
+       'from ' || e.from_account || ' to ' || e.to_account AS found,
+       CASE e.reason WHEN 'stake' THEN 'from available to staked of one agent'
+                     WHEN 'unstake' THEN 'from staked to available of one agent'
+                     ELSE 'from staked to pool' END AS expected
+  FROM ledger_entries e
+ WHERE e.reason IN ('stake', 'unstake', 'slash')
+   AND CASE e.reason
+         WHEN 'stake' THEN e.from_account NOT LIKE 'available:%'
+                           OR e.to_account <> replace(e.from_account, 'available:', 'staked:')
+         WHEN 'unstake' THEN e.from_account NOT LIKE 'staked:%'
+                             OR e.to_account <> replace(e.from_account, 'staked:', 'available:')
+         ELSE e.from_account NOT LIKE 'staked:%' OR e.to_account <> 'pool'
+       END
+
+-- name: withdrawals
+-- A withdrawal has a time when it is paid, and was not paid yet.
+SELECT 'withdrawal' AS proof, 'agent ' || a.did AS subject,
+       CASE WHEN e.key IS NOT NULL THEN k.withdrawing || ' under way, paid as ' || e.key
+            WHEN k.locked_until IS NULL THEN k.withdrawing || ' under way until no time'
+            ELSE 'locked until ' || k.locked_until END AS found,
+       'a time with what is under way, and nothing paid' AS expected
+  FROM agent_stakes k
+  JOIN agents a ON a.id = k.agent_id
+  LEFT JOIN ledger_entries e ON e.key = 'unstake:' || k.withdrawal
+ WHERE (k.withdrawing > 0) <> (k.locked_until IS NOT NULL) OR e.key IS NOT NULL
+
+-- name: slashes
+-- Each slash that took something lowered every value of its agent's reputation, and so did each that took nothing.
+SELECT 'slash-reputation' AS proof, 'slash ' || coalesce(o.id::text, e.reference) AS subject,
+       coalesce(o.number, 0) || ' dimensions of ' || coalesce(o.did, 'nobody') AS found,
+       '8 dimensions of ' || coalesce(replace(e.from_account, 'staked:', ''), o.did) AS expected
+  FROM (SELECT task_id AS id, min(a.did) AS did, count(*) AS number
+          FROM reputation_observations r JOIN agents a ON a.id = r.agent_id
+         WHERE r.reason = 'slashed' GROUP BY task_id) o
+  FULL JOIN (SELECT reference, from_account FROM ledger_entries WHERE reason = 'slash') e ON e.reference = o.id::text
+ WHERE o.number IS DISTINCT FROM 8 OR 'staked:' || o.did <> e.from_account
+
 -- name: reputations
--- A value is what its newest observation left, and every observation is counted.
+-- A value is what its newest observation left, and every observation is counted; a slash is none.
 WITH newest AS (
   SELECT DISTINCT ON (agent_id, dimension) agent_id, dimension, after
     FROM reputation_observations ORDER BY agent_id, dimension, id DESC
 ), observed AS (
   SELECT agent_id, dimension, newest.after, counted.number
     FROM newest
-    JOIN (SELECT agent_id, dimension, count(*) AS number
+    JOIN (SELECT agent_id, dimension, count(*) FILTER (WHERE reason <> 'slashed') AS number
             FROM reputation_observations GROUP BY agent_id, dimension) counted USING (agent_id, dimension)
 ), kept AS (
   SELECT p.agent_id, d.dimension, (d.value * 1000000)::bigint AS value, d.number

@@ -7,6 +7,8 @@ SELECT 'ainp_ledger_sum_atomic_units',
  UNION ALL
 SELECT 'ainp_ledger_pending_rows', count(*) FROM ledger_pending
  UNION ALL
+SELECT 'ainp_staked_atomic_units', coalesce(sum(balance), 0) FROM accounts WHERE account LIKE 'staked:%'
+ UNION ALL
 SELECT 'ainp_receipts_pending', count(*) FROM task_receipts WHERE status = 'pending'
  UNION ALL
 SELECT 'ainp_measured_timestamp_seconds', extract(epoch FROM now())

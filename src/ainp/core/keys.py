@@ -1,0 +1,11 @@
+"""The key that verifies what a DID has signed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A raw Ed25519 public key of 32 bytes; *id* is the DID, or the URL of the verification method, that names it."""
+
+    id: str
+    raw: bytes
