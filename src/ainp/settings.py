@@ -4,19 +4,14 @@ Everything an operator can set: environment variables and `.env`, read once, che
 Below the entry points nobody reads the environment; they get the policies that are made here.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from croniter import croniter
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -28,87 +23,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ainp.core.attestation import millionths
 from ainp.core.committee import DrawPolicy, Eligibility
 from ainp.core.did import parse_did
-from ainp.core.errors import InvalidDid
 from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
+from ainp.setting_kinds import Boolean, Cron, Did, File, HttpUrl, Part, PostgresUrl, RedisUrl
 from ainp.store.embedded import CONNECTIONS_FOR_REQUESTS
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
-_BOOLEANS = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
 
 
 class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
-
-
-def _boolean(value: object) -> object:
-    if isinstance(value, bool):
-        return value
-    found = _BOOLEANS.get(str(value).strip().lower())
-    if found is None:
-        raise ValueError(f"expected true or false, found {value!r}")
-    return found
-
-
-def _cron(value: str) -> str:
-    # minute hour day month weekday; a sixth in front of them is seconds, as other brokers' cron lines have it
-    if len(value.split()) not in (5, 6) or not croniter.is_valid(value, second_at_beginning=True):
-        raise ValueError(f"expected five cron fields such as */1 * * * *, or seconds and five, found {value!r}")
-    return value
-
-
-def _did(value: str) -> str:
-    try:
-        return parse_did(value)
-    except InvalidDid as error:
-        raise ValueError(error.message) from error
-
-
-def _postgres_url(value: str) -> str:
-    if not re.match(r"postgres(ql)?://", value):
-        raise ValueError("expected a URL that starts with postgresql:// or postgres://")
-    return value
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"expected a URL such as https://broker.example: {error}") from error
-    known = {"http": 80, "https": 443}
-    if parts.scheme not in known or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"expected a URL such as https://broker.example, found {value!r}")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown = host if port in (None, known[parts.scheme]) else f"{host}:{port}"
-    return f"{parts.scheme}://{shown}{parts.path.rstrip('/')}"
-
-
-def _redis_url(value: SecretStr) -> SecretStr:  # it has a password in it, so nothing of it is shown
-    if not re.match(r"rediss?://[^/?#]", value.get_secret_value()):
-        raise ValueError("expected a URL that starts with redis:// or rediss:// and names a host")
-    return value
-
-
-def _file(value: Path) -> Path:
-    if not value.is_file():
-        raise ValueError(f"expected a file, found none at {str(value)!r}")
-    return value
-
-
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-File = Annotated[Path, AfterValidator(_file)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Cron = Annotated[str, AfterValidator(_cron)]
-Did = Annotated[str, AfterValidator(_did)]
-Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -339,7 +265,7 @@ class Settings(BaseSettings):
 
     @property
     def rates(self) -> RatePolicy | None:
-        """How often who may ask; None: as often as they like, as on loopback in compat mode everybody is the operator."""
+        """How often who may ask; None is no limit: on loopback in compat mode everybody is the operator."""
         open_to_others = self.mode == "strict" or not self.on_loopback or self.ainp_proxy_secret is not None
         if not (open_to_others if self.rate_limit_enabled is None else self.rate_limit_enabled):
             return None

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainp.core.rate import SECOND_US, Limit, Taken, take
-from ainp.core.rate_policy import TABLE, Group, RatePolicy
 
 LIMIT = Limit(amount=6, window_us=60 * SECOND_US, burst=3)  # one comes back every ten seconds
 limits = st.builds(Limit, st.integers(1, 1000), st.integers(1, 10**9), st.integers(1, 500))
@@ -73,19 +72,3 @@ def test_what_remains_is_what_is_let_through_at_once_and_after_the_reset_all_is(
         assert not take(limit, arrival_us=arrival, now_us=now, cost=taken.remaining + 1)[0].allowed
     full, _ = take(limit, arrival_us=arrival, now_us=now + taken.reset_us, cost=limit.burst)
     assert full.allowed
-
-
-def test_every_group_has_limits_and_an_address_ten_times_a_did_s() -> None:
-    limits = RatePolicy().limits()
-
-    assert set(limits) == set(TABLE) == set(Group)
-    assert limits[Group.NEGOTIATIONS].did == Limit(100, 60 * SECOND_US, 100)
-    assert limits[Group.MESSAGES].did == Limit(100, 60 * SECOND_US, 200)
-    assert {limits[group].did.amount for group in (Group.REGISTRATION, Group.DISCOVERY, Group.ATTESTATIONS)} < set(
-        range(100)
-    )
-    assert all(found.address.amount == 10 * found.did.amount for found in limits.values())
-
-
-def test_the_smallest_settings_still_let_something_through() -> None:
-    assert all(found.did.amount == 1 for found in RatePolicy(1, 1000, 1, 1, 1).limits().values())

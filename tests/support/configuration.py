@@ -9,7 +9,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ainp.settings import Boolean, Cron, Did, PostgresUrl, Settings, variable_of
+from ainp.setting_kinds import Boolean, Cron, Did, File, HttpUrl, PostgresUrl, RedisUrl
+from ainp.settings import Settings, variable_of
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
 
@@ -30,15 +31,18 @@ _SECTIONS = {
         "PORT",
         "AINP_DATA_DIR",
         "DATABASE_URL",
+        "AINP_TLS_",
         "WORKERS",
         "POOL_SIZE",
         "LOG_LEVEL",
         "METRICS_PORT",
         "JOBS_ENABLED",
         "EVENTS_",
+        "AUDIT_",
     ),
     "Who is believed": (
         "AUTH_MODE",
+        "PUBLIC_BASE_URL",
         "AINP_ENV",
         "NODE_ENV",
         "AINP_PROXY_SECRET",
@@ -46,7 +50,8 @@ _SECTIONS = {
         "METRICS_TOKEN",
         "CREDITS_DEV_",
     ),
-    "Money and negotiations": ("INITIAL_", "BROKER_DID", "MIN_FEE_BPS", "SETTLE_", "NEGOTIATION_"),
+    "How often": ("RATE_LIMIT_", "REDIS_"),
+    "Money and negotiations": ("INITIAL_", "UNSTAKE_", "BROKER_DID", "MIN_FEE_BPS", "SETTLE_", "NEGOTIATION_"),
     "Committees, verdicts and reputation": ("POU_", "REPUTATION_"),
 }
 _NOTES = {
@@ -55,6 +60,9 @@ In compat mode nothing is proven, so the broker starts only where nobody else ca
 where it refuses requests with a foreign `Host`, a foreign `Origin` or any `Forwarded`, `X-Forwarded-*` or `Via` header;
 or behind a proxy that sends `X-AINP-Proxy-Secret`, whose `X-AINP-DID` is then the one who acts. Strict mode, where
 every request is signed, does not exist yet, and whatever would need it does not start.
+""",
+    "How often": """
+What is counted together, and what a client is told, is in [rate limits](rate-limits.md).
 """,
     "Money and negotiations": """
 Amounts are atomic units: 1000 are a credit. Shares are in basis points: 10000 are the whole.
@@ -68,6 +76,9 @@ _KINDS = (
     (Cron, "five cron fields, UTC, or six with seconds in front"),
     (Did, "a DID"),
     (PostgresUrl, "postgresql://…"),
+    (HttpUrl, "https://…"),
+    (RedisUrl, "redis://… or rediss://…, a secret"),
+    (File, "a file"),
 )
 
 
