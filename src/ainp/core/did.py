@@ -42,10 +42,24 @@ def key_of_did(did: str) -> bytes:
     """Decode the raw 32-byte Ed25519 public key of a did:key, or refuse it as InvalidDid."""
     if not did.startswith("did:key:z"):
         raise InvalidDid(f"found {did[:100]!r}, expected an Ed25519 did:key, which starts with did:key:z6Mk")
-    decoded = _from_base58(did.removeprefix("did:key:z"))
-    if decoded is None or len(decoded) != 34 or not decoded.startswith(_MULTICODEC_ED25519):  # noqa: PLR2004 - 2 + 32
+    key = key_of_multibase(did.removeprefix("did:key:"))
+    if key is None:
         raise InvalidDid(f"{did[:100]!r} does not decode to an Ed25519 public key")
-    return decoded[2:]
+    return key
+
+
+def key_of_multibase(text: str) -> bytes | None:
+    """The raw Ed25519 public key that multibase *text* stands for: z, and base58btc of 0xed01 and the key."""
+    decoded = raw_base58(text.removeprefix("z"), length=len(_MULTICODEC_ED25519) + 32)
+    if decoded is None or not text.startswith("z") or not decoded.startswith(_MULTICODEC_ED25519):
+        return None
+    return decoded.removeprefix(_MULTICODEC_ED25519)
+
+
+def raw_base58(text: str, *, length: int) -> bytes | None:
+    """The *length* bytes that base58btc *text* stands for, or None; text that is too long is not looked at."""
+    raw = _from_base58(text) if len(text) <= 2 * length else None
+    return raw if raw is not None and len(raw) == length else None
 
 
 def operator_of(did: str) -> str:

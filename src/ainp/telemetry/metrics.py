@@ -56,6 +56,23 @@ RATE_LIMITS_DEGRADED = Metric(
     meaning="Processes whose Redis does not answer, so that limits are counted on this node alone",
     unit="processes",
 )
+AUDIT_LEFT_OUT = Metric(
+    name="ainp_audit_left_out_total",
+    kind=Kind.COUNTER,
+    meaning="Refusals that the audit trail has only as a number, as there were too many or the database was away",
+)
+ENVELOPES = Metric(
+    name="ainp_envelopes_verified_total",
+    kind=Kind.COUNTER,
+    meaning="Envelopes whose signature was found to be right, by the scheme of SIGNATURE_SCHEMES that it is of",
+    labels={"scheme": ("A", "B", "C", "D")},
+)
+DID_DOCUMENTS = Metric(
+    name="ainp_did_documents_total",
+    kind=Kind.COUNTER,
+    meaning="Documents of did:web that were asked for anew, and whether there are keys in them",
+    labels={"outcome": ("fetched", "failed")},
+)
 SOCKETS = Metric(
     name="ainp_websocket_connections", kind=Kind.GAUGE, meaning="WebSockets that are open", unit="connections"
 )
@@ -137,6 +154,27 @@ RECEIPTS_PENDING = Metric(
     kind=Kind.GAUGE,
     meaning="Receipts that are not decided, as measured every minute",
     unit="receipts",
+    read=True,
+)
+
+STAKE_EVENTS = Metric(
+    name="ainp_stake_events_total",
+    kind=Kind.COUNTER,
+    meaning="What agents did with their stakes; `unstaked` is paid out by the job",
+    labels={"event": ("staked", "unstaking", "unstake_cancelled", "unstaked")},
+)
+SLASHES = Metric(name="ainp_slashes_total", kind=Kind.COUNTER, meaning="Slashes by the admin route")
+SLASHED = Metric(
+    name="ainp_slashed_atomic_units_total",
+    kind=Kind.COUNTER,
+    meaning="What they took to the pool",
+    unit="atomic units",
+)
+STAKED = Metric(
+    name="ainp_staked_atomic_units",
+    kind=Kind.GAUGE,
+    meaning="What all agents have staked, withdrawals that are not paid among it, as measured every minute",
+    unit="atomic units",
     read=True,
 )
 
