@@ -9,6 +9,7 @@ from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from ainp.core.did import parse_did
+from ainp.core.envelope import Scheme
 from ainp.core.errors import InvalidDid
 
 _BOOLEANS = {
@@ -72,6 +73,21 @@ def _file(value: Path) -> Path:
     return value
 
 
+def _schemes(value: str) -> str:
+    named = [name.strip().upper() for name in value.split(",")]
+    if not set(named) <= set(Scheme) or len(set(named)) != len(named):
+        raise ValueError(f"expected some of {', '.join(Scheme)} with commas between them, each once, found {value!r}")
+    return ",".join(named)
+
+
+def _domains(value: str) -> str:
+    names = [name.strip().lower() for name in value.split(",")]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+            raise ValueError(f"expected domain names with commas between them, found {name!r}")
+    return ",".join(names)
+
+
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
@@ -79,4 +95,6 @@ File = Annotated[Path, AfterValidator(_file)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Did = Annotated[str, AfterValidator(_did)]
+Schemes = Annotated[str, AfterValidator(_schemes)]
+Domains = Annotated[str, AfterValidator(_domains)]
 Part = Annotated[float, Field(ge=0, le=1)]

@@ -23,11 +23,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ainp.core.attestation import millionths
 from ainp.core.committee import DrawPolicy, Eligibility
 from ainp.core.did import parse_did
+from ainp.core.envelope import Scheme
 from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
-from ainp.setting_kinds import Boolean, Cron, Did, File, HttpUrl, Part, PostgresUrl, RedisUrl
+from ainp.setting_kinds import Boolean, Cron, Did, Domains, File, HttpUrl, Part, PostgresUrl, RedisUrl, Schemes
 from ainp.store.embedded import CONNECTIONS_FOR_REQUESTS
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
@@ -75,6 +76,17 @@ class Settings(BaseSettings):
     )
     ainp_tls_cert: Path | None = Field(None, description="certificate chain in PEM: the broker itself speaks TLS")
     ainp_tls_key: Path | None = Field(None, description="the certificate's private key in PEM")
+    signature_schemes: Schemes = Field(
+        "A,C,B", description="which signatures of envelopes are tried, in this order: docs/envelopes.md"
+    )
+    did_web_enabled: Boolean = Field(True, description="fetch the keys of did:web; off, nothing of theirs verifies")
+    did_web_allowlist: Domains | None = Field(None, description="the only domains that these are fetched from")
+    did_web_ca_file: File | None = Field(
+        None, description="certificates in PEM that are trusted for it beside the usual ones"
+    )
+    did_web_allow_private: Boolean = Field(
+        False, description="fetch from private addresses and loopback too; needs DID_WEB_ALLOWLIST"
+    )
     admin_token: SecretStr | None = Field(None, description="bearer token of the admin routes; unset refuses them")
     metrics_token: SecretStr | None = Field(None, description="bearer token that `/metrics` asks for")
     credits_dev_deposit_enabled: Boolean = Field(False, description="let anyone deposit credits; for development")
@@ -165,7 +177,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if problems := [*self._quorum_problems(), *self._mode_problems(), *self._connection_problems()]:
+        if problems := [
+            *self._quorum_problems(),
+            *self._mode_problems(),
+            *self._did_web_problems(),
+            *self._connection_problems(),
+        ]:
             raise ValueError("; ".join(problems))
         return self
 
@@ -194,6 +211,13 @@ class Settings(BaseSettings):
             yield "CREDITS_DEV_DEPOSIT_ENABLED=true lets anyone make money: it is for AUTH_MODE=compat"
         if self.pou_require_attestation_signature is False:
             yield "POU_REQUIRE_ATTESTATION_SIGNATURE=false is for AUTH_MODE=compat: in strict mode nothing is believed"
+
+    def _did_web_problems(self) -> Iterator[str]:
+        if self.did_web_allow_private and self.did_web_allowlist is None:
+            yield (
+                "DID_WEB_ALLOW_PRIVATE=true lets anyone aim this broker at machines of its own network: it needs"
+                " DID_WEB_ALLOWLIST"
+            )
 
     def _connection_problems(self) -> Iterator[str]:
         if self.database_url is None and self.connections > CONNECTIONS_FOR_REQUESTS:
@@ -250,6 +274,11 @@ class Settings(BaseSettings):
         return self.mode == "strict"
 
     @property
+    def schemes(self) -> tuple[Scheme, ...]:
+        """Which signatures of envelopes are tried, in this order."""
+        return tuple(Scheme(name) for name in self.signature_schemes.split(","))
+
+    @property
     def welcome_credits(self) -> int:
         """Atomic units that a new agent gets."""
         if self.initial_credits is not None:
@@ -262,6 +291,11 @@ class Settings(BaseSettings):
         if self.pou_committee_min_stake == 0:
             return ["POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant"]
         return []
+
+    @property
+    def redis(self) -> str | None:
+        """Where nodes count together, with its password."""
+        return None if self.redis_url is None else self.redis_url.get_secret_value()
 
     @property
     def rates(self) -> RatePolicy | None:

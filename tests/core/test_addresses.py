@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from ainp.core.addresses import is_public
+from ainp.core.addresses import is_public, is_public_or_private
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_a_public_address_is_public(text: str) -> None:
 )
 def test_what_somebody_could_have_at_home_is_not(text: str) -> None:
     assert not is_public(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["1.1.1.1", "127.0.0.1", "10.1.2.3", "100.64.0.1", "192.168.1.1", "::1", "fd12::1"])
+def test_private_networks_can_be_let_in(text: str) -> None:
+    assert is_public_or_private(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0", "169.254.169.254", "224.0.0.1", "::", "::ffff:127.0.0.1", "fe80::1"])
+def test_what_is_nobody_s_stays_out(text: str) -> None:
+    assert not is_public_or_private(ip_address(text))

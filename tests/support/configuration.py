@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ainp.setting_kinds import Boolean, Cron, Did, File, HttpUrl, PostgresUrl, RedisUrl
+from ainp.setting_kinds import Boolean, Cron, Did, Domains, File, HttpUrl, PostgresUrl, RedisUrl, Schemes
 from ainp.settings import Settings, variable_of
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
@@ -46,6 +46,8 @@ _SECTIONS = {
         "AINP_ENV",
         "NODE_ENV",
         "AINP_PROXY_SECRET",
+        "SIGNATURE_SCHEMES",
+        "DID_WEB_",
         "ADMIN_TOKEN",
         "METRICS_TOKEN",
         "CREDITS_DEV_",
@@ -75,6 +77,8 @@ _KINDS = (
     (Boolean, "true or false"),
     (Cron, "five cron fields, UTC, or six with seconds in front"),
     (Did, "a DID"),
+    (Schemes, "`A`, `B`, `C`, `D`, with commas"),
+    (Domains, "domains, with commas"),
     (PostgresUrl, "postgresql://…"),
     (HttpUrl, "https://…"),
     (RedisUrl, "redis://… or rediss://…, a secret"),

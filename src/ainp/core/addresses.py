@@ -40,9 +40,18 @@ _NOT_PUBLIC_V6 = tuple(
     )
 )
 
+_PRIVATE_V4 = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_PRIVATE_V6 = tuple(map(IPv6Network, ("::1/128", "fc00::/7")))
+
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether packets to *address* leave every network that somebody could have at home."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     return address in _PUBLIC_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def is_public_or_private(address: IPv4Address | IPv6Address) -> bool:
+    """The same, and the networks that people have at home, this machine among them; link-local is nobody's."""
+    private = _PRIVATE_V4 if isinstance(address, IPv4Address) else _PRIVATE_V6
+    return is_public(address) or any(address in network for network in private)
