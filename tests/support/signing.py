@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import httpx
 from nacl.signing import SigningKey
@@ -11,6 +12,7 @@ from nacl.signing import SigningKey
 from ainp.client.identity import Identity
 from ainp.client.signing import SignedBy
 from support.api import Api, Json, an_api
+from support.listening import a_telling_broker
 
 ADMIN_TOKEN = "an administrator's token"
 
@@ -62,12 +64,29 @@ class SignedApi:
         return await self.call("POST", f"{path}/settle", {}, by=client)
 
 
+_SETTINGS: Mapping[str, Any] = {
+    "auth_mode": "strict",
+    "initial_credits": 1_000_000,
+    "pou_committee_min_age_minutes": 0,
+    "admin_token": ADMIN_TOKEN,
+}
+
+
 @asynccontextmanager
 async def a_strict_api(database_url: str, **settings: object) -> AsyncIterator[SignedApi]:
     """A broker in strict mode, with welcome credits and committees of agents that have just come."""
-    given = {"initial_credits": 1_000_000, "pou_committee_min_age_minutes": 0, "admin_token": ADMIN_TOKEN}
-    async with an_api(database_url, auth_mode="strict", **{**given, **settings}) as api:
+    async with an_api(database_url, **{**_SETTINGS, **settings}) as api:
         yield SignedApi(api)
+
+
+@asynccontextmanager
+async def a_strict_broker(database_url: str, **settings: Any) -> AsyncIterator[tuple[SignedApi, int]]:  # noqa: ANN401
+    """The same on a port, with its events published and told."""
+    async with (
+        a_telling_broker(database_url, **{**_SETTINGS, **settings}) as told,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.port}", timeout=20) as client,
+    ):
+        yield SignedApi(Api(told.api.broker, client)), told.port
 
 
 def signed_request(api: SignedApi, by: Identity, method: str, path: str, body: bytes = b"") -> httpx.Request:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ainp.broker import Broker
 from ainp.cli.server import Server
+from ainp.http.admission import Admission
 from ainp.http.app import App
 
 
@@ -80,10 +81,10 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
 
 
 @asynccontextmanager
-async def a_socket(broker: Broker) -> AsyncIterator[Raw]:
+async def a_socket(broker: Broker, *, admission: Admission | None = None) -> AsyncIterator[Raw]:
     """Serve *broker* on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(App(broker))
+    server = Server(App(broker, port=listener.getsockname()[1]), admission=admission)
     # The signals belong to the tests.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -186,6 +186,10 @@ MAX_UNREAD_BYTES: Annotated[
     int,
     Limit(Of.SOCKET, "bytes of answers to pings that an agent leaves unread", "cut off", "some of the largest frames"),
 ] = 1024 * 1024
+PROOF_TIME: Annotated[
+    timedelta,
+    Limit(Of.SOCKET, "the proof of who it is, in strict mode", "close 4401", "signing takes no time"),
+] = timedelta(seconds=10)
 SEND_TIME: Annotated[
     timedelta,
     Limit(Of.SOCKET, "an event that waits for an agent to read", "close 1013", "it resumes where it was: `since`"),

@@ -1,8 +1,9 @@
 """
 The socket on which an agent is told its events: `/` or `/ws`, with `?did=` and, to resume, `?since=`.
 
-Who is behind the socket is decided before it opens, in `receiver_of`; what is said after that is events, and an answer
-to each message, as nothing that an agent sends is routed from here yet.
+Who is behind the socket is decided before it opens, in `receiver_of`; in strict mode that has to be proven then, as
+`challenge` says. What follows is events, and an answer to each message, as nothing that an agent sends is routed from
+here yet.
 """
 
 import asyncio
@@ -16,11 +17,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid
-from ainp.core.errors import BrokerError, InvalidRequest, NotFound, Unauthenticated, Unavailable
+from ainp.core.errors import BrokerError, InvalidRequest, NotFound, RateLimited, Unauthenticated, Unavailable
 from ainp.core.limits import MAX_SOCKETS, SEND_TIME
+from ainp.core.rate_policy import Group
 from ainp.http import body as bodies
-from ainp.http import problems
+from ainp.http import problems, rates, refusals
 from ainp.http.auth import check_origin, receiver_of
+from ainp.http.challenge import NotProven, challenged, welcome
 from ainp.http.fields import Fields
 from ainp.telemetry import logger
 from ainp.telemetry.metrics import FRAMES, REFUSALS, SOCKETS
@@ -30,7 +33,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _SEND_S = SEND_TIME.total_seconds()
 _ANSWER_EVERY_S = 0.1
 _REASON_BYTES = 123  # a close frame holds no more
-_POLICY, _BROKEN, _TRY_AGAIN = 1008, 1011, 1013
+_POLICY, _BROKEN, _TRY_AGAIN, _NOT_PROVEN = 1008, 1011, 1013, 4401
 
 
 class _Ended(Exception):
@@ -44,12 +47,14 @@ class _Ended(Exception):
 
 async def answer(broker: Broker, bases: Sequence[str], scope: Scope, receive: Receive, send: Send) -> None:
     """One socket from its opening handshake to its end; *bases* are the addresses of this broker."""
+    send = rates.telling(broker, scope, send)
     try:
         await _serve(broker, bases, scope, receive, send)
     except OSError:
         return  # the client is gone
     except BrokerError as error:  # before the handshake was answered
         REFUSALS.of(error.code).count()
+        refusals.note(broker, error, scope)
         if isinstance(error, Unavailable):
             logger().warning(error.message, code=error.code, path=scope["path"])
         await problems.answer(error)(scope, receive, send)
@@ -63,24 +68,58 @@ async def _serve(broker: Broker, bases: Sequence[str], scope: Scope, receive: Re
     headers = Fields(scope["headers"])
     check_origin(headers, broker.settings, bases)
     _check_address(scope)
+    await rates.admit_address(broker, Group.OTHERS, scope, headers)
+    opening = _Opening(send)
     try:
         did, since = _wanted(broker, headers, QueryParams(scope["query_string"]))
-        with broker.events.subscribe(did) as events:
-            await events.begin(since)  # before the client knows that it is connected, so it misses nothing
-            await send({"type": "websocket.accept"})
-            broker.notice(did)
-            SOCKETS.of().count()
-            try:
-                await _converse(events.frames(), receive, send)
-            finally:
-                SOCKETS.of().count(-1)
+        if broker.settings.strict:
+            await opening.accept()
+            await challenged(broker, did, bases, receive, send)
+        await _tell_events(broker, did, since, opening, receive)
     except InvalidRequest as error:  # told in a close frame, as a browser shows nothing else
         REFUSALS.of(error.code).count()
-        await send({"type": "websocket.accept"})
+        await opening.accept()
         await _close(send, _POLICY, error.message)
+    except RateLimited as error:
+        REFUSALS.of(error.code).count()
+        refusals.note(broker, error, scope)
+        await _close(send, _POLICY, f"{error.message}; again in {error.retry_after_ms} ms")
+    except NotProven as error:
+        REFUSALS.of(error.code).count()
+        refusals.note(broker, error, scope)
+        await _close(send, _NOT_PROVEN, error.message)
     except _Ended as ended:
         if ended.code is not None:
             await _close(send, ended.code, ended.reason)
+
+
+async def _tell_events(broker: Broker, did: AgentDid, since: int | None, opening: "_Opening", receive: Receive) -> None:
+    _check_room(broker, did)
+    with broker.events.subscribe(did) as events:
+        await events.begin(since)  # before the client knows that it is connected, so it misses nothing
+        await opening.accept()
+        if broker.settings.strict:
+            await welcome(did, opening.send)
+        broker.notice(did)
+        SOCKETS.of().count()
+        try:
+            await _converse(events.frames(), receive, opening.send)
+        finally:
+            SOCKETS.of().count(-1)
+
+
+class _Opening:
+    """The answer to the handshake, given once."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self._given = False
+
+    async def accept(self) -> None:
+        """Open the socket, unless it is open."""
+        if not self._given:
+            self._given = True
+            await self.send({"type": "websocket.accept"})
 
 
 def _check_address(scope: Scope) -> None:
@@ -96,12 +135,15 @@ def _wanted(broker: Broker, headers: Fields, query: QueryParams) -> tuple[AgentD
         did = receiver_of(headers, named[0] if named else None, broker.settings)
     except Unauthenticated as error:
         raise InvalidRequest("Missing DID parameter") from error
-    if broker.events.count(did) >= MAX_SOCKETS:
-        raise InvalidRequest(f"too many sockets: this DID has {MAX_SOCKETS}")
     since = query.get("since")
     if since is not None and not _NUMBER.fullmatch(since):
         raise InvalidRequest(f"since: found {since[:40]!r}, expected the number of an event")
     return did, None if since is None else int(since)
+
+
+def _check_room(broker: Broker, did: AgentDid) -> None:
+    if broker.events.count(did) >= MAX_SOCKETS:
+        raise InvalidRequest(f"too many sockets: this DID has {MAX_SOCKETS}")
 
 
 async def _converse(frames: AsyncGenerator[str, None], receive: Receive, send: Send) -> None:
