@@ -51,14 +51,15 @@ def _unordered(schema: str) -> list[str]:
     return sorted(line.strip().rstrip(",") for line in schema.splitlines())
 
 
-async def test_021_alone_is_missed_alone(empty_database_url: str) -> None:
+async def test_021_is_missed_with_what_was_added_to_it(empty_database_url: str) -> None:
     async with connected(empty_database_url) as db:
         await migrate.up(db)
         await roll_back_by_hand(db, [21])
-        (lost,) = await migrate.missing(db)
+        lost, added = await migrate.missing(db)
 
     assert (lost.number, lost.state) == (21, State.ROLLED_BACK)
     assert lost.missing == ("table agent_stakes", "index idx_agent_stakes_updated")
+    assert (added.number, added.state) == (28, State.ROLLED_BACK)
 
 
 async def test_the_runner_goes_down_after_the_rollback_by_hand(empty_database_url: str) -> None:
@@ -163,3 +164,32 @@ async def _a_settled_task(db: asyncpg.Connection) -> uuid.UUID:
     await db.execute("INSERT INTO agent_reputation (agent_id) SELECT id FROM agents WHERE did = $1", agent)
     await db.execute("INSERT INTO agent_stakes (agent_id) SELECT id FROM agents WHERE did = $1", agent)
     return task
+
+
+async def test_stakes_and_reputations_outlive_their_tables(empty_database_url: str) -> None:
+    """What is staked stands in the ledger; a withdrawal has to be asked for again, and a slash is no observation."""
+    async with connected(empty_database_url) as db:
+        await migrate.up(db)
+        agent = await db.fetchval("INSERT INTO agents (did, public_key) VALUES ('did:key:z1', 'key') RETURNING id")
+        await db.executemany(
+            "INSERT INTO ledger_entries (key, from_account, to_account, amount, reason) VALUES ($1, $2, $3, $4, $5)",
+            [
+                ("welcome", "mint", "available:did:key:z1", 2000, "welcome_grant"),
+                ("stake", "available:did:key:z1", "staked:did:key:z1", 1000, "stake"),
+                ("slash", "staked:did:key:z1", "pool", 300, "slash"),
+            ],
+        )
+        await db.execute("INSERT INTO agent_stakes (agent_id) VALUES ($1)", agent)
+        await db.execute("INSERT INTO agent_reputation (agent_id) VALUES ($1)", agent)
+        await db.executemany(
+            "INSERT INTO reputation_observations (agent_id, task_id, dimension, observed, before, after, reason)"
+            " VALUES ($1, gen_random_uuid(), 'q', 1, 500000, $2, $3)",
+            [(agent, 400_000, "seen"), (agent, 360_000, "slashed")],
+        )
+        await roll_back_by_hand(db, ROLLBACK)
+        await migrate.up(db)
+        stake = await db.fetchrow("SELECT amount_locked, slashed_total, withdrawing FROM agent_stakes")
+        reputation = await db.fetchrow("SELECT q, observations[1] AS n FROM agent_reputation")
+
+    assert tuple(stake) == (700, 300, 0)
+    assert (float(reputation["q"]), reputation["n"]) == (0.36, 1)

@@ -15,11 +15,12 @@ from ainp.operations import fsck
 from ainp.store.db import Database
 from support.broken import MONEY_BREAKS, Break
 from support.broken_receipts import RECEIPT_BREAKS
+from support.broken_stakes import STAKE_BREAKS
 from support.database import Databases
 from support.lived import live
 from support.migrating import connected
 
-BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS)
+BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS)
 
 
 @pytest.fixture(scope="module")

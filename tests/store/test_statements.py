@@ -31,6 +31,8 @@ GROWING = {
     "outbox",
     "events",
     "deliveries",
+    "agent_stakes",
+    "audit_log",
 }
 NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -40,6 +42,11 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("agents", "exists"): (BUSY,),
     ("agents", "seen"): ([BUSY],),
     ("attestations", "page"): ([TASK], [OLDEST[0]], [OLDEST[1]], [50]),
+    ("audit", "list_all"): (*NEWEST, OLDEST[0], 50),
+    ("audit", "list_by_agent"): (*NEWEST, OLDEST[0], 50, BUSY),
+    ("audit", "list_by_event"): (*NEWEST, OLDEST[0], 50, "forbidden"),
+    ("audit", "list_by_agent_and_event"): (*NEWEST, OLDEST[0], 50, BUSY, "forbidden"),
+    ("audit", "forget"): ("7 days", 100),
     ("epochs", "newest"): (),
     ("epochs", "prune"): (),
     ("events", "between"): (19_000, 19_100, None),
@@ -72,6 +79,13 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("reputation", "history"): (TASK, 2**62, 50),
     ("reputation", "lock"): ([BUSY],),
 }
+HOT |= {
+    ("stakes", "available"): (BUSY,),
+    ("stakes", "due"): (100,),
+    ("stakes", "get"): (BUSY,),
+    ("stakes", "lock"): (BUSY,),
+    ("stakes", "page"): ("", 50),
+}
 
 # How many rows one node of the plan may touch.
 PAGED = {
@@ -79,6 +93,13 @@ PAGED = {
     ("negotiations", "get_to_accept"): 1,  # not all agents, to know whether one is registered
     ("negotiations", "get_to_settle"): 1,
     ("receipts", "get_case"): 1,
+    ("audit", "list_all"): 100,
+    ("audit", "list_by_agent"): 100,
+    ("audit", "list_by_event"): 100,
+    ("audit", "list_by_agent_and_event"): 100,
+    ("audit", "forget"): 100,
+    ("stakes", "due"): 100,
+    ("stakes", "page"): 200,
     ("events", "between"): 100,
     ("events", "forget"): 100,
     ("events", "page"): 400,  # a row has a batch of events

@@ -31,6 +31,12 @@ SELECT 'reserved for nobody by ' || h.account || ': ' || h.amount || ', negotiat
                  WHERE state = 'accepted' AND 'reserved:' || initiator_did = h.account) n
  WHERE h.account LIKE 'reserved:%' AND h.amount <> n.amount
 UNION ALL
+SELECT 'staked by ' || account || ': ' || coalesce(h.amount, 0) || ', its stake says ' || coalesce(k.amount, 0)
+  FROM (SELECT * FROM held WHERE account LIKE 'staked:%') h
+  FULL JOIN (SELECT 'staked:' || a.did AS account, s.amount_locked AS amount
+               FROM agent_stakes s JOIN agents a ON a.id = s.agent_id) k USING (account)
+ WHERE coalesce(h.amount, 0) <> coalesce(k.amount, 0)
+UNION ALL
 SELECT 'negotiation ' || n.id || ' is settled without a receipt' FROM negotiations n
  WHERE n.state = 'settled' AND NOT EXISTS (SELECT FROM task_receipts r WHERE r.id = n.task_id)
 UNION ALL
@@ -55,7 +61,7 @@ UNION ALL
 SELECT 'reputation of ' || p.agent_id || ' counts ' || p.observations::text FROM agent_reputation p
  WHERE p.observations <> ARRAY(
          SELECT (SELECT count(*)::int FROM reputation_observations o
-                  WHERE o.agent_id = p.agent_id AND o.dimension = d.name)
+                  WHERE o.agent_id = p.agent_id AND o.dimension = d.name AND o.reason <> 'slashed')
            FROM unnest('{q,t,r,s,v,i,e,final_t}'::text[]) WITH ORDINALITY AS d (name, place) ORDER BY d.place)
     OR p.clients <> (SELECT count(*) FROM reputation_clients c WHERE c.agent_id = p.agent_id)
 """

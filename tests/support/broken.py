@@ -79,6 +79,8 @@ MONEY_BREAKS = (
         "INSERT INTO ledger_entries (key, from_account, to_account, amount, reason)"
         " VALUES ('theft', 'staked:x', 'available:x', 5, 'stake') RETURNING from_account",
         C.ACCOUNT_NEGATIVE,
+        C.STAKED_ACCOUNT,
+        C.STAKE_ENTRY,
         before=(_MAY_OWE, "INSERT INTO accounts VALUES ('staked:x', -5), ('available:x', 5)"),
     ),
     a_break(
@@ -114,6 +116,7 @@ MONEY_BREAKS = (
         " entry AS (INSERT INTO ledger_entries (key, from_account, to_account, amount, reason)"
         " SELECT 'free', account, 'available:x', 5, 'unstake' FROM taken) SELECT account FROM taken",
         C.RESERVED_ACCOUNT,
+        C.STAKE_ENTRY,
     ),
     a_break(
         "a promise by nobody",
@@ -122,6 +125,7 @@ MONEY_BREAKS = (
         " (key, from_account, to_account, amount, reason) VALUES ('odd', 'mint', 'reserved:x', 5, 'unstake'))"
         " SELECT 'reserved:x'",
         C.RESERVED_ACCOUNT,
+        C.STAKE_ENTRY,
     ),
     a_break(
         "an entry of no negotiation",

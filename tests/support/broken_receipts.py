@@ -259,7 +259,7 @@ _REPUTATIONS = (
     ),
     a_break(
         "a reputation that is gone",
-        f"DELETE FROM agent_reputation RETURNING {_WORKER}",
+        f"DELETE FROM agent_reputation WHERE clients > 0 RETURNING {_WORKER}",
         C.REPUTATION_COUNT,
         C.REPUTATION_VALUE,
         C.REPUTATION_CLIENTS,
@@ -267,7 +267,8 @@ _REPUTATIONS = (
     a_break("the number of clients", update("agent_reputation", "clients = 9", "true", _WORKER), C.REPUTATION_CLIENTS),
     a_break(
         "a client that never was",
-        f"INSERT INTO reputation_clients SELECT agent_id, 'did:key:z1' FROM agent_reputation RETURNING {_WORKER}",
+        "INSERT INTO reputation_clients SELECT agent_id, 'did:key:z1' FROM agent_reputation WHERE clients > 0"
+        f" RETURNING {_WORKER}",
         C.REPUTATION_CLIENTS,
         C.REPUTATION_CLIENT,
     ),

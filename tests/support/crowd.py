@@ -57,6 +57,15 @@ SELECT 'did:key:z' || n, 'POST', '/api/negotiations', 'key', '', now() - n * int
 INSERT INTO committee_epochs (hash, population, members, weights, registered_at, created_at)
 SELECT sha256('hash'), 0, '{{}}', '{{}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(0, 999) n;
 
+INSERT INTO agent_stakes (agent_id, amount_locked, withdrawing, withdrawal, locked_until)
+SELECT id, 1000, CASE WHEN n % 10 = 0 THEN 10 ELSE 0 END, CASE WHEN n % 10 = 0 THEN gen_random_uuid() END,
+       CASE WHEN n % 10 = 0 THEN now() + (1000 - n % 1010) * interval '1 second' END
+  FROM (SELECT id, row_number() OVER (ORDER BY did) AS n FROM agents) a;
+
+INSERT INTO audit_log (event_type, agent_did, ip_address, "timestamp")
+SELECT CASE WHEN n % 3 = 0 THEN 'forbidden' ELSE 'replay' END, {_CLIENT}, '192.0.2.1', now() - n * interval '1 minute'
+  FROM generate_series(0, {ROWS - 1}) n;
+
 INSERT INTO outbox (event, recipients, body)
 SELECT 'receipt.opened', ARRAY[{_WORKER}, {_CLIENT}], '{{}}' FROM generate_series(0, {ROWS - 1}) n;
 """  # noqa: S608 - constants of this file

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from ainp.core.canonical import canonical, digest
 from ainp.core.did import AgentDid, did_of_key
 from ainp.core.ids import TaskId
 from ainp.core.terms import Proposal
-from ainp.operations import accounts, negotiations
+from ainp.operations import accounts, negotiations, stakes
+from ainp.operations.stakes import Slash
 from ainp.worker import finalizer
 from support.api import Api, Json, an_api
 from support.migrating import connected
@@ -58,6 +60,7 @@ async def live(url: str) -> None:
         network = Network(api, url, {did_of_key(bytes(key.verify_key)): key for key in keys})
         for did in network.agents:
             await api.call("POST", "/api/agents/register", {"address": {"did": did, "capabilities": []}})
+        await _stakes(network)
         await _opens_without_a_committee(network)
         await _is_seated_late(network)
         await _ends_without_settlement(network)
@@ -66,6 +69,20 @@ async def live(url: str) -> None:
         await _fails(network)
         await _is_extended(network)
         await _is_open(network)
+
+
+async def _stakes(network: Network) -> None:
+    """One stakes, one takes some back, one has taken all, two are slashed, one of whom has nothing staked."""
+    *_, keeps, leaves, left, lied, poor = (AgentDid(did) for did in network.agents)
+    db, epochs = network.api.broker.database, network.api.broker.epochs
+    for did in (keeps, leaves, left, lied):
+        await stakes.stake(db, did, 5000, epochs=epochs)
+    await stakes.unstake(db, left, 5000, delay=timedelta(0), epochs=epochs)
+    assert await stakes.pay_out_due(db) == 1
+    for did in (leaves, lied):
+        await stakes.unstake(db, did, 2000, delay=timedelta(hours=168), epochs=epochs)
+    for did in (lied, poor):
+        await stakes.slash(db, Slash(did=did, amount=4000, reason="lied", by="a test"), epochs=epochs)
 
 
 async def _opens_without_a_committee(network: Network) -> None:

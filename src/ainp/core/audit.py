@@ -48,6 +48,12 @@ class Check(StrEnum):
     REWARD_ACCOUNT = "reward-account"
     REWARDS = "rewards"
 
+    STAKED_ACCOUNT = "staked-account"
+    SLASHED_TOTAL = "slashed-total"
+    STAKE_ENTRY = "stake-entry"
+    WITHDRAWAL = "withdrawal"
+    SLASH_REPUTATION = "slash-reputation"
+
     ROUNDS = "rounds"
     TERMS_HASH = "terms-hash"
     RESERVED_PRICE = "reserved-price"

@@ -54,6 +54,15 @@ class Epochs:
         await epochs.prune(db)
         return True
 
+    async def follow_stake(self, db: Session, *, before: int, after: int) -> None:
+        """Rebuild a small network's list at once when a stake begins or ceases to be enough; a job does large ones."""
+        least = self.eligibility.min_stake
+        if (before >= least) == (after >= least):
+            return
+        mark = await epochs.newest(db)
+        if mark is not None and mark.population < SMALL_POPULATION:
+            await self.rebuild(db)
+
     async def rebuild(self, db: Session) -> NamedEpoch:
         """List who is eligible now; a list that did not change keeps its number."""
         candidates, now = await epochs.candidates(db)

@@ -201,7 +201,7 @@ class _Epochs:
 
 
 _AGENTS, _LEDGER, _NEGOTIATIONS, _RECEIPTS, _ATTESTATIONS, _REPUTATION, _STATUS = 1, 2, 4, 17, 18, 19, 20
-_JUDGEMENT, _OBSERVATIONS = 22, 23
+_STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS = 21, 22, 23, 28
 _JUDGED = frozenset({_NEGOTIATIONS, _RECEIPTS, _STATUS, _JUDGEMENT})
 SCHEMA = Part("schema", "every trigger, index and function is there", frozenset(), _nothing)
 PARTS = (
@@ -223,6 +223,12 @@ PARTS = (
         "one receipt each, paid as it says; rewards wait until it is judged",
         _JUDGED | {_LEDGER},
         _by_set(*stored.SETTLEMENTS),
+    ),
+    Part(
+        "stakes",
+        "what is staked is in its accounts; withdrawals are paid once, slashes went to the pool and into reputations",
+        frozenset({_AGENTS, _LEDGER, _STAKES, _OBSERVATIONS, _WITHDRAWALS}),
+        _by_set(*stored.STAKES),
     ),
     Part(
         "negotiations",

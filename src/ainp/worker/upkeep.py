@@ -1,17 +1,21 @@
 """Everything that is done regularly beside finalizing: expiry, lists of candidates, balances, old keys and events."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from ainp.broker import Broker
 from ainp.core.errors import BrokerError
-from ainp.operations import accounts, agents, events, measurements, negotiations, requests
+from ainp.operations import accounts, agents, events, measurements, negotiations, requests, stakes, trail
 from ainp.operations.negotiations import EXPIRY_BATCH
+from ainp.operations.stakes import PAYOUT_BATCH
 from ainp.telemetry import Line, log, logger
-from ainp.telemetry.metrics import NEGOTIATIONS
+from ainp.telemetry.metrics import AUDIT_LEFT_OUT, NEGOTIATIONS, STAKE_EVENTS
 
 NOTICE_EVERY_S = 30
 MEASURE_EVERY_S = 5
+FLUSH_EVERY_S = 1
+_LAST_FLUSH_S = 2.0  # for what a process that ends has still to write
 
 
 async def expire(broker: Broker) -> None:
@@ -50,6 +54,21 @@ async def forget_events(broker: Broker) -> None:
         pass
 
 
+async def pay_withdrawals(broker: Broker) -> None:
+    """Give back what agents have withdrawn, once its time has come."""
+    paid = PAYOUT_BATCH
+    while paid == PAYOUT_BATCH:
+        paid = await stakes.pay_out_due(broker.database)
+        STAKE_EVENTS.of("unstaked").count(paid)
+
+
+async def forget_records(broker: Broker) -> None:
+    """Drop what the audit trail keeps no longer."""
+    kept = timedelta(days=broker.settings.audit_retention_days)
+    while await trail.forget_old(broker.database, older_than=kept):
+        pass
+
+
 async def measure(broker: Broker) -> None:
     """Add up and count what a scrape must not wait for."""
     await measurements.measure(broker.database)
@@ -73,3 +92,24 @@ async def notice_forever(broker: Broker) -> None:
                 pass  # a database that is gone; who matters is seen again
             except Exception as error:  # noqa: BLE001 - nobody restarts this loop
                 logger().error("[notice] Job error", error=str(error), exc_info=error)
+
+
+async def record_forever(broker: Broker) -> None:
+    """Write down what this process has refused, also what is left when it ends."""
+    try:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            await _record(broker)
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_FLUSH_S):
+                await _record(broker)
+
+
+async def _record(broker: Broker) -> None:
+    try:
+        lost = await trail.flush(broker.database, broker.refusals)
+    except Exception as error:  # noqa: BLE001 - nobody restarts this loop
+        logger().error("[audit] Job error", error=str(error), exc_info=error)
+    else:
+        AUDIT_LEFT_OUT.of().count(lost)
