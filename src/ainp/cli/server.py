@@ -11,11 +11,14 @@ import uvicorn
 
 from ainp.cli.signals import TO_STOP, cancel_on_signals
 from ainp.cli.supervisor import DRAIN_S
+from ainp.http.admission import Admission
 from ainp.http.app import App
+from ainp.http.connection import RequestProtocol
 from ainp.http.protocol import SOCKETS
 from ainp.settings import SettingsError
 
 _BACKLOG = 2048
+_TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
@@ -23,13 +26,16 @@ class Server(uvicorn.Server):
 
     _options: dict[str, Any] = SOCKETS
 
-    def __init__(self, app: App, started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: App, started: Callable[[], None] = lambda: None, *, admission: Admission | None = None
+    ) -> None:
         self._say_started = started
+        self._admission = admission or Admission()
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=RequestProtocol,
                 **self._options,
                 lifespan="off",
                 access_log=False,
@@ -40,11 +46,18 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=DRAIN_S,
             )
         )
+        self.server_state = self._admission
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         self._say_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at every connection, once a second as the base class counts."""
+        if counter % _TICKS_A_SECOND == 0:
+            self._admission.look(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

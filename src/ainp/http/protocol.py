@@ -8,17 +8,84 @@ hold it, and the shutdown of the server, for as long as it likes.
 import asyncio
 from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
-from ainp.core.limits import MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_UNREAD_BYTES, PING_TIME
+from ainp.core.limits import (
+    MAX_FRAGMENTS,
+    MAX_FRAME_BYTES,
+    MAX_FRAMES_PER_SECOND,
+    MAX_SOCKET_BYTES_PER_SECOND,
+    MAX_UNREAD_BYTES,
+    PING_TIME,
+)
+from ainp.http.admission import Admission
 
+_FRAMES_AT_ONCE = 5 * MAX_FRAMES_PER_SECOND
+_BYTES_AT_ONCE = 16 * MAX_SOCKET_BYTES_PER_SECOND
 _GRACE_S = 2.0  # to read the last frames and the reason
+
+
+class Allowance:
+    """So much a second, and for a moment more; once it is spent it stays so."""
+
+    __slots__ = ("_at", "_left", "_most", "per_second", "spent")
+
+    def __init__(self, per_second: int, *, at_once: int) -> None:
+        self.per_second = per_second
+        self.spent = False
+        self._most = at_once
+        self._left: float = at_once
+        self._at: float | None = None
+
+    def take(self, amount: int, now: float) -> bool:
+        """Take *amount*, if it is there."""
+        if self._at is not None:
+            self._left = min(self._most, self._left + (now - self._at) * self.per_second)
+        self._at = now
+        self._left -= amount
+        self.spent = self._left < 0
+        return not self.spent
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
+
+    def __init__(self, config: Config, server_state: Admission, **rest: Any) -> None:  # noqa: ANN401 - passed on
+        super().__init__(config, server_state, **rest)
+        self._admission = server_state
+        self._bytes = Allowance(MAX_SOCKET_BYTES_PER_SECOND, at_once=_BYTES_AT_ONCE)
+        self._frames = Allowance(MAX_FRAMES_PER_SECOND, at_once=_FRAMES_AT_ONCE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        super().connection_lost(exc)
+        self._admission.leave(self.client)
+
+    def look(self, now: float) -> None:
+        """Do nothing: pings find out who is gone, and an event that waits who is slow."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless it is a flood."""
+        if self._takes(self._bytes, len(data), "bytes"):
+            super().data_received(data)
+
+    def handle_text(self, event: Frame) -> None:
+        """Take a message, of a limited number."""
+        if self._takes(self._frames, 1, "frames"):
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take a message, of a limited number."""
+        if self._takes(self._frames, 1, "frames"):
+            super().handle_bytes(event)
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take an answer to a ping, or what nobody has asked for."""
+        if self._takes(self._frames, 1, "frames"):
+            super().handle_pong(event)
 
     def shutdown(self) -> None:
         """Say that the server goes away, and don't wait for long."""
@@ -49,7 +116,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer, unless answers pile up."""
-        super().handle_ping()
+        if self._takes(self._frames, 1, "frames"):
+            super().handle_ping()
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
 
@@ -69,6 +137,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
         self._let_go()
+
+    def _takes(self, allowance: "Allowance", amount: int, what: str) -> bool:
+        """Whether there is room for more; the first time there is none, the connection is closed."""
+        if allowance.spent:
+            return False
+        if allowance.take(amount, self.loop.time()):
+            return True
+        self.conn.fail(CloseCode.POLICY_VIOLATION, f"too many: {allowance.per_second} {what} a second are taken")
+        self.handle_parser_exception()
+        return False
 
     def _let_go(self) -> None:
         asyncio.get_running_loop().call_later(_GRACE_S, self.transport.abort)
