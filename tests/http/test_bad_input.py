@@ -79,7 +79,7 @@ def test_every_route_has_a_right_request_here() -> None:
 async def test_the_right_request_of_a_read_is_answered(world: World, route: Route) -> None:
     sent = world.right(route)
     if route.method == "GET":
-        response = await world.send("GET", sent.path)
+        response = await world.send("GET", sent.path, headers=sent.headers)
 
         assert response.status_code == 200, response.text
 

@@ -91,6 +91,9 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
         opened = await api.initiate(client, agent)
         accepted = await api.accepted(client, agent)
         settled = await api.settled(client, agent)
+        for staker in others[:2]:
+            await api.call("POST", "/api/stakes", {"agent_did": staker, "amount_atomic": 10_000})
+        await api.call("POST", "/api/stakes/unstake", {"agent_did": others[1], "amount_atomic": 5000})
         yield World(
             api=api,
             client=client,
@@ -184,6 +187,23 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
         {"agent_did": w.client, "amount": 1000},
         {"authorization": f"Bearer {ADMIN_TOKEN}"},
     ),
+    ("POST", "/api/stakes"): lambda w: Sent("/api/stakes", {"agent_did": w.client, "amount_atomic": "1000"}),
+    ("POST", "/api/stakes/unstake"): lambda w: Sent(
+        "/api/stakes/unstake", {"agent_did": w.others[0], "amount_atomic": 1000}
+    ),
+    ("POST", "/api/stakes/cancel-unstake"): lambda w: Sent("/api/stakes/cancel-unstake", {"agent_did": w.others[1]}),
+    ("GET", "/api/stakes/{did}"): lambda w: Sent(f"/api/stakes/{w.client}"),
+    ("POST", "/api/admin/slash"): lambda w: Sent(
+        "/api/admin/slash",
+        {
+            "agent_did": w.others[0],
+            "amount_atomic": "1000",
+            "reason": "lied about the tests",
+            "evidence_ref": "https://example.com",
+        },
+        {"authorization": f"Bearer {ADMIN_TOKEN}"},
+    ),
+    ("GET", "/api/admin/audit"): lambda _: Sent("/api/admin/audit", headers={"authorization": f"Bearer {ADMIN_TOKEN}"}),
     ("GET", "/api/committee-epochs/{id}"): lambda w: Sent(f"/api/committee-epochs/{w.epoch}"),
     ("GET", "/health"): lambda _: Sent("/health"),
     ("GET", "/health/ready"): lambda _: Sent("/health/ready"),

@@ -27,7 +27,7 @@ from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 from ainp.telemetry import configure_logging, logger
-from ainp.worker.upkeep import measure_forever, notice_forever
+from ainp.worker.upkeep import measure_forever, notice_forever, record_forever
 
 
 def serve(
@@ -122,6 +122,7 @@ async def answer_requests(
     background = [
         asyncio.create_task(notice_forever(broker), name="notice"),
         asyncio.create_task(measure_forever(broker), name="measure"),
+        asyncio.create_task(record_forever(broker), name="audit"),
         asyncio.create_task(broker.events.follow_forever(), name="events"),
     ]
     if jobs:

@@ -28,7 +28,7 @@ from ainp.core.errors import (
 )
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
-from ainp.http import docs, problems, websocket
+from ainp.http import docs, problems, refusals, websocket
 from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
@@ -52,7 +52,6 @@ from ainp.telemetry.metrics import (
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 512  # of a route that takes such a key; it is part of an index entry
-_ROUTE = "ainp.route"  # the member of a request's scope that names its route, once that is found
 _CLIENT_GONE = 499  # nobody is sent this: it is what is counted
 _SAFE = "!$&'()*+,;=:@-._~"  # what RFC 3986 lets stand in a path segment as it is
 
@@ -119,7 +118,7 @@ class App:
             status = await self._respond(scope, receive, send)
         finally:
             in_flight.count(-1)
-            route = scope.get(_ROUTE, UNMATCHED)
+            route = scope.get(refusals.ROUTE, UNMATCHED)
             HTTP_REQUESTS.of(method_label(scope["method"]), route, str(status)).count()
             HTTP_DURATION.of(route).count(perf_counter() - began)
 
@@ -133,7 +132,7 @@ class App:
         except ClientDisconnect:
             return status or _CLIENT_GONE
         except BrokerError as error:
-            _note_refusal(error, scope)
+            _note_refusal(self._broker, error, scope)
             refusal = problems.answer(error)
             await refusal(scope, receive, send)
             return refusal.status_code
@@ -155,7 +154,7 @@ class App:
             raise NotFound(f"no route {path[:200]}; /docs lists what there is")
         methods, params = found
         target = _target(methods, scope["method"], path)
-        scope[_ROUTE] = target.path
+        scope[refusals.ROUTE] = target.path
         if isinstance(target, _Document):
             return _Answer(200, target.make(), target.media_type)
         raw = b""
@@ -246,6 +245,7 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
         raise
     except BrokerError as error:
         REFUSALS.of(error.code).count()
+        refusals.note(call.broker, error, call.scope)
         return _Answer(problems.status_of(type(error)), problems.body_of(error)), ()
     return _Answer(reply.status, encode(reply)), reply.lines
 
@@ -259,6 +259,7 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
         params={name: _decoded(value) for name, value in params.items()},
         query=QueryParams(scope["query_string"]) if scope["query_string"] else _NO_QUERY,
         headers=headers,
+        scope=scope,
     )
 
 
@@ -303,8 +304,9 @@ def _decoded(segment: str) -> str:
         raise InvalidRequest(f"path: {segment[:80]!r} is not percent-encoded UTF-8") from error
 
 
-def _note_refusal(error: BrokerError, scope: Scope) -> None:
+def _note_refusal(broker: Broker, error: BrokerError, scope: Scope) -> None:
     REFUSALS.of(error.code).count()
+    refusals.note(broker, error, scope)
     if isinstance(error, SchemaBehind):
         logger().error(error.message, method=scope["method"], path=scope["path"])
     elif problems.status_of(type(error)) >= 500:  # noqa: PLR2004 - the server's own failures

@@ -16,6 +16,7 @@ from ainp.core.http_signature import Message
 from ainp.http import compat, strict
 from ainp.http.call import Call
 from ainp.http.fields import Fields
+from ainp.http.refusals import ACTOR
 from ainp.settings import Settings
 from ainp.store.once import Once
 
@@ -72,7 +73,7 @@ def act(call: Call, claimed: str | None, *, signed_body: bool = False) -> None:
         named = claimed
     else:
         raise Unauthenticated(UNSIGNED)
-    call.actor = parse_did(named)
+    call.actor = call.scope[ACTOR] = parse_did(named)
     call.broker.notice(call.actor)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 from starlette.datastructures import QueryParams
+from starlette.types import Scope
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid, parse_did
@@ -15,6 +16,7 @@ from ainp.core.errors import Forbidden, InvalidDid, InvalidRequest, NotFound
 from ainp.core.ids import parse_id
 from ainp.core.limits import MAX_PAGE
 from ainp.http.fields import Fields
+from ainp.http.refusals import address_of
 from ainp.http.strict import Proof
 from ainp.store.db import Session
 from ainp.telemetry import Line
@@ -45,10 +47,10 @@ class Call:
     params: Mapping[str, str]
     query: QueryParams
     headers: Fields
+    scope: Scope
     content: Struct | None = None
     proof: Proof | None = None
     actor: AgentDid | None = None
-    address: str | None = None  # the other end of the connection
     reader: AgentDid | None = None  # None: may read everything
 
     @property
@@ -56,6 +58,11 @@ class Call:
         """Who acts; only routes that name an actor ask."""
         assert self.actor is not None
         return self.actor
+
+    @property
+    def address(self) -> str | None:
+        """The other end of the connection."""
+        return address_of(self.scope)
 
     def check_owner(self, *owners: AgentDid | None) -> None:
         """Refuse a reader who is none of *owners*, of what is theirs alone."""

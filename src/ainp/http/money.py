@@ -41,13 +41,15 @@ async def transactions(call: Call) -> Reply:
 
 async def deposit(call: Call) -> Reply:
     """Top up an agent's account; an administrator's right."""
-    if not call.broker.settings.credits_dev_deposit_enabled:
+    anybody = call.broker.settings.credits_dev_deposit_enabled
+    if not anybody:
         require_admin(call)
     body = call.body(DepositBody)
     did = parse_did(body.agent_did)
     # Without an Idempotency-Key two deposits are two deposits.
     key = secrets.token_hex(16)
-    held = await accounts.deposit(call.db, did, body.amount, key=key)
+    by = "anybody" if anybody else "admin token"
+    held = await accounts.deposit(call.db, did, body.amount, key=key, by=by, address=call.address)
     reply = DepositReply(f"Deposited {body.amount} atomic units", str(held.available + held.reserved))
     return Reply(reply, lines=(Line("Credits deposited", {"agent_did": did, "amount": body.amount}),))
 

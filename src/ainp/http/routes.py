@@ -11,15 +11,18 @@ from ainp.core import errors as e
 from ainp.core.errors import BrokerError
 from ainp.core.negotiation import NegotiationState
 from ainp.core.receipt import ReceiptStatus
-from ainp.http import agents, health, metrics, money, negotiations, receipts
+from ainp.core.trail import Trace
+from ainp.http import agents, health, metrics, money, negotiations, receipts, stakes, trail
 from ainp.http.auth import METRICS
 from ainp.http.call import Call, Reply
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
 from ainp.wire import negotiations as wn
 from ainp.wire import receipts as wr
+from ainp.wire import stakes as ws
 from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.reputation import HistoryReply, ReputationReply
+from ainp.wire.trail import TrailReply
 
 Handler = Callable[[Call], Awaitable[Reply]]
 Refusal = type[BrokerError]
@@ -103,6 +106,7 @@ _FILTERS = (
     Query("status", "the status", values=tuple(ReceiptStatus)),
 )
 _ACTS = (e.InvalidDid, e.Unauthenticated, e.Forbidden)
+_STAKES = (*_ACTS, e.AgentNotFound)
 _SIGNS = (*_ACTS, e.InvalidSignature)
 _MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
 _ATTESTS = (
@@ -227,6 +231,50 @@ ROUTES: tuple[Route, ...] = (
         wc.TransactionsReply,
         *(e.NotFound, e.InvalidRequest),
         query=(_PAGE[0], Query("offset", "rows to skip, at most 10000")),
+    ),
+    _post("/api/stakes", stakes.stake, ws.StakeReply, ws.StakeBody, "agent_did", *_STAKES, e.InsufficientCredits),
+    _post(
+        "/api/stakes/unstake",
+        stakes.unstake,
+        ws.StakeReply,
+        ws.StakeBody,
+        "agent_did",
+        *(*_STAKES, e.InsufficientStake),
+    ),
+    _post(
+        "/api/stakes/cancel-unstake",
+        stakes.cancel_unstake,
+        ws.StakeReply,
+        ws.CancelUnstakeBody,
+        "agent_did",
+        *(*_STAKES, e.NoWithdrawal),
+    ),
+    _get("/api/stakes/{did}", stakes.get, ws.StakeReply, e.NotFound),
+    replace(
+        _post(
+            "/api/admin/slash",
+            stakes.slash,
+            ws.SlashReply,
+            ws.SlashBody,
+            None,
+            *(e.Forbidden, e.AgentNotFound, e.InvalidDid),
+        ),
+        admin=True,
+    ),
+    replace(
+        _get(
+            "/api/admin/audit",
+            trail.page,
+            TrailReply,
+            *(e.Forbidden, e.InvalidRequest, e.InvalidDid),
+            query=(
+                Query("agent_did", "whom a refused request named, or whom an action was about"),
+                Query("event_type", "what happened", values=tuple(Trace)),
+                Query("since", "a time; what is older is left out"),
+                *_PAGE,
+            ),
+        ),
+        admin=True,
     ),
     _health("/health", health.get, HealthReply),
     _health("/health/ready", health.ready, ReadyReply),

@@ -4,7 +4,8 @@ from ainp.core import ledger
 from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, InvalidRequest, NotFound
 from ainp.core.limits import MAX_DEPOSIT
-from ainp.store import agents
+from ainp.core.trail import Record, Trace
+from ainp.store import agents, audit
 from ainp.store import ledger as stored
 from ainp.store.db import Session
 from ainp.store.ledger import Balance, Movement
@@ -25,13 +26,17 @@ async def transactions(db: Session, did: AgentDid, *, limit: int, offset: int) -
     return await stored.transactions(db, did, limit=limit, offset=offset)
 
 
-async def deposit(db: Session, did: AgentDid, amount: int, *, key: str) -> Balance:
-    """Book a top-up of *amount* atomic units, once for each *key*."""
+async def deposit(
+    db: Session, did: AgentDid, amount: int, *, key: str, by: str = "", address: str | None = None
+) -> Balance:
+    """Book a top-up of *amount* atomic units, once for each *key*; *by* whom and from where is in the audit trail."""
     if not 1 <= amount <= MAX_DEPOSIT:
         raise InvalidRequest(f"amount: found {amount}, expected 1 to {MAX_DEPOSIT} atomic units", field="amount")
     if not await agents.exists(db, did):
         raise AgentNotFound(f"Agent not found: {did}", did=did)
-    await stored.post(db, ledger.deposit(did, amount, key=key))
+    async with db.transaction() as tx:
+        await stored.post(tx, ledger.deposit(did, amount, key=key))
+        await audit.insert(tx, [Record(Trace.DEPOSIT, did, address, {"amount": str(amount), "key": key, "by": by})])
     return await balance(db, did)
 
 
