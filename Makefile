@@ -53,8 +53,9 @@ bench-growth: $(STAMP) ## Measure what a request costs when the tables have grow
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema
 
-docs: $(STAMP) ## Rewrite the pages of settings and metrics from the code
-	cd tests && ../$(BIN)/python -m support.configuration && ../$(BIN)/python -m support.metrics
+docs: $(STAMP) ## Rewrite the pages of settings, metrics and limits from the code
+	cd tests && ../$(BIN)/python -m support.configuration && ../$(BIN)/python -m support.metrics \
+	  && ../$(BIN)/python -m support.limits
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv

@@ -24,6 +24,7 @@ from ainp.core.attestation import millionths
 from ainp.core.committee import DrawPolicy, Eligibility
 from ainp.core.did import parse_did
 from ainp.core.envelope import Scheme
+from ainp.core.limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, MAX_OPEN_PER_PAIR
 from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
@@ -56,6 +57,13 @@ class Settings(BaseSettings):
         None, description="an existing PostgreSQL; without it an embedded one is started"
     )
     workers: int = Field(1, ge=1, le=64, description="processes that answer requests")
+    max_connections: int = Field(MAX_CONNECTIONS, ge=16, le=10**6, description="connections of each of these processes")
+    max_connections_per_address: int = Field(
+        MAX_CONNECTIONS_PER_ADDRESS,
+        ge=1,
+        le=10**6,
+        description="of these from one address, unless AINP_PROXY_SECRET is set",
+    )
     pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL, for each of these processes")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
     metrics_port: int | None = Field(
@@ -120,6 +128,9 @@ class Settings(BaseSettings):
     min_fee_bps: int = Field(1000, ge=0, le=10_000, description="least share of broker and pool together")
     settle_grace_minutes: float = Field(
         60, ge=0, le=_YEAR_MINUTES, description="after it the responder may settle what it delivered"
+    )
+    max_open_negotiations_per_pair: int = Field(
+        MAX_OPEN_PER_PAIR, ge=1, le=32_767, description="open negotiations that one agent may have begun with another"
     )
     negotiation_expiration_interval_minutes: int = Field(5, ge=1, le=59, description="how often negotiations expire")
 

@@ -33,6 +33,7 @@ _SECTIONS = {
         "DATABASE_URL",
         "AINP_TLS_",
         "WORKERS",
+        "MAX_CONNECTIONS",
         "POOL_SIZE",
         "LOG_LEVEL",
         "METRICS_PORT",
@@ -53,7 +54,10 @@ _SECTIONS = {
         "CREDITS_DEV_",
     ),
     "How often": ("RATE_LIMIT_", "REDIS_"),
-    "Money and negotiations": ("INITIAL_", "UNSTAKE_", "BROKER_DID", "MIN_FEE_BPS", "SETTLE_", "NEGOTIATION_"),
+    "Money and negotiations": (
+        *("INITIAL_", "UNSTAKE_", "BROKER_DID", "MIN_FEE_BPS"),
+        *("SETTLE_", "MAX_OPEN_", "NEGOTIATION_"),
+    ),
     "Committees, verdicts and reputation": ("POU_", "REPUTATION_"),
 }
 _NOTES = {

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -15,9 +16,11 @@ from ainp.http.admission import Admission
 from ainp.http.app import App
 from ainp.http.connection import RequestProtocol
 from ainp.http.protocol import SOCKETS
-from ainp.settings import SettingsError
+from ainp.settings import Settings, SettingsError
+from ainp.telemetry import logger
 
 _BACKLOG = 2048
+_OTHER_FILES = 200  # listeners, logs, libraries, requests to elsewhere
 _TICKS_A_SECOND = 10
 
 
@@ -80,6 +83,36 @@ class SideServer(Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave them to who works."""
         yield
+
+
+def admission(settings: Settings) -> Admission:
+    """
+    How many may connect, and as many open files as that takes, as far as the process may have them.
+
+    Behind a proxy that proves itself all come from its address.
+    """
+    others = settings.pool_size + _OTHER_FILES
+    files = _raise_open_files(settings.max_connections + others)
+    most = min(settings.max_connections, max(files - others, 1))
+    if most < settings.max_connections:
+        logger().warning(
+            f"MAX_CONNECTIONS={settings.max_connections} needs {settings.max_connections + others} open files, this"
+            f" process may have {files}: {most} connections are taken; raise `ulimit -n`"
+        )
+    behind_proxy = settings.ainp_proxy_secret is not None
+    return Admission(most, per_address=None if behind_proxy else settings.max_connections_per_address)
+
+
+def _raise_open_files(needed: int) -> int:
+    """Ask for so many open files; how many there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return needed
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
 
 
 def listen(host: str, port: int) -> socket.socket:
