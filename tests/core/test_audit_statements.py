@@ -12,7 +12,7 @@ from ainp.core.attestation import Attestation
 from ainp.core.audit import Check, Origin
 from ainp.core.audit_statements import KeptAttestation, check_attestation, check_statement
 from ainp.core.canonical import canonical, digest
-from ainp.core.did import did_of_key
+from ainp.core.did import AgentDid, did_of_key
 from ainp.core.receipt import NamedEpoch, TaskReceipt, open_receipt
 from ainp.core.settlement import pay
 from support.builders import CLIENT, NOW, POLICY, TASK_ID, WORKER, a_named_epoch, a_settled_negotiation, an_epoch
@@ -152,10 +152,22 @@ def kept(
         confidence=800_000,
         evidence_ref=None,
         signature=base64.b64encode(KEY.sign(statement).signature).decode(),
+        public_key=bytes(KEY.verify_key),
         statement=statement,
         statement_hash=digest(statement),
     )
     return replace(row, **changes)  # type: ignore[arg-type]  # the tests
+
+
+def test_the_key_of_a_did_web_is_the_one_that_was_stored_with_its_signature() -> None:
+    by = AgentDid("did:web:agent.example")
+    statement = Attestation(TASK_ID, by, "AUDIT_PASS").statement
+    signature = base64.b64encode(KEY.sign(statement).signature).decode()
+    row = kept(by=by, statement=statement, statement_hash=digest(statement), signature=signature)
+
+    assert list(check_attestation(row)) == []
+    assert [f.check for f in check_attestation(replace(row, public_key=bytes(32)))] == [Check.SIGNATURE]
+    assert [f.check for f in check_attestation(kept(public_key=bytes(32)))] == [Check.SIGNATURE]
 
 
 def test_a_verdict_counts_with_what_compat_fills_in() -> None:

@@ -137,6 +137,7 @@ _STATEMENTS = (
     ),
     a_break("an attestation's hash", attestation("statement_hash = sha256('')"), C.ATTESTATION_HASH),
     a_break("an attestation's signature", attestation("signature = repeat('A', 86) || '=='"), C.SIGNATURE),
+    a_break("a signature's key", attestation("public_key = sha256('another')", "signature IS NOT NULL"), C.SIGNATURE),
     a_break(
         "who attested",
         attestation(f"by_did = {_OUTSIDER}"),

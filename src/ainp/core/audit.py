@@ -136,11 +136,20 @@ def check_negotiation(negotiation: Negotiation) -> Iterator[Finding]:
         yield Finding(Check.RESERVED_PRICE, subject, str(negotiation.reserved), str(price))
 
 
-def check_signature(subject: str, data: bytes, signature: str | None, *, by: str) -> Iterator[Finding]:
-    """Where something was signed, the signature is its speaker's over these bytes."""
+def check_signature(
+    subject: str, data: bytes, signature: str | None, *, by: str, key: bytes | None = None
+) -> Iterator[Finding]:
+    """
+    Where something was signed, the signature is its speaker's over these bytes.
+
+    *key* is the one that was stored with it; what verifies is the key that a did:key is, and for a did:web the stored.
+    """
     try:
         if signature is not None:
-            verify(data, signature=signature, key=key_that_verifies(by))
+            own = key if key is not None and by.startswith("did:web:") else key_that_verifies(by)
+            verify(data, signature=signature, key=own)
+            if key is not None and key != own:
+                yield Finding(Check.SIGNATURE, subject, f"stored with the key {key.hex()}", f"{by}'s own")
     except BrokerError as error:
         yield Finding(Check.SIGNATURE, subject, error.message, f"a signature of {by}")
 

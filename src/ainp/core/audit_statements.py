@@ -27,6 +27,7 @@ class KeptAttestation:
     confidence: int | None
     evidence_ref: str | None
     signature: str | None
+    public_key: bytes | None
     statement: bytes | None
     statement_hash: bytes | None
 
@@ -87,7 +88,7 @@ def check_attestation(kept: KeptAttestation) -> Iterator[Finding]:
     for name, stored, expected in pairs:
         if stored != expected:
             yield Finding(Check.ATTESTATION, f"{subject} {name}", str(stored), str(expected))
-    yield from check_signature(subject, kept.statement, kept.signature, by=kept.by)
+    yield from check_signature(subject, kept.statement, kept.signature, by=kept.by, key=kept.public_key)
 
 
 def _as_it_counts(said: Attestation) -> tuple[int | None, int | None]:

@@ -105,6 +105,7 @@ def kept_attestation(row: Row) -> KeptAttestation:
         confidence=row["confidence"],
         evidence_ref=row["evidence_ref"],
         signature=row["signature"],
+        public_key=row["public_key"],
         statement=row["statement"],
         statement_hash=row["statement_hash"],
     )

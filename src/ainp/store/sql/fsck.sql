@@ -348,5 +348,5 @@ SELECT count(*) FROM task_attestations
 
 -- name: attestations
 SELECT id, task_id, by_did, type, (score * 1000000)::int AS score, (confidence * 1000000)::int AS confidence,
-       evidence_ref, signature, statement, statement_hash
+       evidence_ref, signature, public_key, statement, statement_hash
   FROM task_attestations
