@@ -55,7 +55,7 @@ schema: $(STAMP) ## Rewrite schema.sql from the migrations
 
 docs: $(STAMP) ## Rewrite the pages of settings, metrics and limits from the code
 	cd tests && ../$(BIN)/python -m support.configuration && ../$(BIN)/python -m support.metrics \
-	  && ../$(BIN)/python -m support.limits
+	  && ../$(BIN)/python -m support.limits && ../$(BIN)/python -m support.rates
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv

@@ -1,9 +1,11 @@
 """What every handler and job works with: the database, the policies, the lists of candidates, the events."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 from ainp.adapters.events import Feed
+from ainp.adapters.rates import Rates, make_rates
 from ainp.core.did import AgentDid
 from ainp.core.trail import Refusals
 from ainp.operations.agents import GrantPolicy
@@ -29,6 +31,7 @@ class Broker:
     grant: GrantPolicy
     events: Feed
     keys: Keys
+    rates: Rates | None = None  # as often as they like
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)
@@ -63,8 +66,8 @@ class Broker:
         return seen
 
 
-def make_broker(settings: Settings, database: Database) -> Broker:
-    """Wire one process of the broker."""
+def make_broker(settings: Settings, database: Database, *, buckets: Path | None = None) -> Broker:
+    """Wire one process of the broker; *buckets* is the file in which several count together."""
     epochs = Epochs(settings.eligibility, committee_size=settings.pou_m)
     return Broker(
         settings=settings,
@@ -73,4 +76,5 @@ def make_broker(settings: Settings, database: Database) -> Broker:
         grant=GrantPolicy(settings.welcome_credits, settings.initial_credits_hourly_cap),
         events=Feed(PublishedEvents(database)),
         keys=Keys(None),
+        rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
     )

@@ -18,6 +18,7 @@ from time import monotonic_ns
 
 from ainp.core.rate import Limit, Taken, take
 
+BUCKETS = "rate-limits"  # the file's name, in the folder that processes share
 _WAYS = 8  # buckets of a set
 _SETS = 1 << 14
 KEPT = _SETS * _WAYS  # buckets in all, each of one DID or address in one group

@@ -58,7 +58,7 @@ class RedisBuckets:
             **({} if ca is None else {"ssl_ca_certs": str(ca)}),
         }
         self._client = self._a_client()
-        self._connected = False
+        self._connected: bool | None = None  # until somebody keeps it so: who answers no requests needs none
         self._late = False
         self._said = False  # that it is unavailable
         self._queue: list[_Wanted] = []
@@ -72,7 +72,7 @@ class RedisBuckets:
 
     @property
     def connected(self) -> bool | None:
-        """Whether Redis answers."""
+        """Whether Redis answers; None where it is not asked."""
         return self._connected
 
     async def take(self, name: str, limit: Limit) -> Taken:
@@ -102,6 +102,7 @@ class RedisBuckets:
 
     async def keep_connected(self) -> None:
         """Connect, answer, and connect again, until cancelled."""
+        self._connected = False
         pause_s = _PAUSE_S
         while True:
             try:

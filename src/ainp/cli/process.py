@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ainp.adapters.rate_limits import BUCKETS
 from ainp.broker import make_broker
 from ainp.cli.postgres import NoDatabase, connected
 from ainp.cli.serve import answer_requests
@@ -41,7 +42,7 @@ def process(
     share(metrics, name)
     with socket.socket(fileno=parent) as channel:
         try:
-            uvloop.run(_run(settings, does, channel, listener))
+            uvloop.run(_run(settings, does, channel, listener, metrics))
         except asyncio.CancelledError:
             pass  # told to stop before it was up
         except NoDatabase as error:
@@ -49,7 +50,7 @@ def process(
             raise typer.Exit(1) from error
 
 
-async def _run(settings: Settings, does: Does, channel: socket.socket, listener: int) -> None:
+async def _run(settings: Settings, does: Does, channel: socket.socket, listener: int, shared: Path) -> None:
     cancel_on_signals()
     _end_with(channel)
 
@@ -59,7 +60,7 @@ async def _run(settings: Settings, does: Does, channel: socket.socket, listener:
 
     size = settings.pool_size if does is Does.SERVE else POOL_SIZE
     async with connected(settings, size=size) as database:
-        broker = make_broker(settings, database)
+        broker = make_broker(settings, database, buckets=shared / BUCKETS)
         if does is Does.WORK:
             ready()
             await work_and_measure(broker)

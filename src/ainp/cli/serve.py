@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
 from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
@@ -81,6 +82,8 @@ async def _supervise(
         async with connected(settings, size=1, migrate=migrate) as database:
             await _prepare(make_broker(settings, database))
         with TemporaryDirectory(prefix="ainp-metrics-") as metrics:
+            if settings.rates is not None:
+                make_table(Path(metrics) / BUCKETS)
             started = partial(_say_started, listener)
             await Supervisor(settings, listener, metrics=Path(metrics), started=started).run()
         cancel_on_signals()
@@ -125,6 +128,8 @@ async def answer_requests(
         asyncio.create_task(record_forever(broker), name="audit"),
         asyncio.create_task(broker.events.follow_forever(), name="events"),
     ]
+    if broker.rates is not None:
+        background.append(asyncio.create_task(broker.rates.keep_connected(), name="rates"))
     if jobs:
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:

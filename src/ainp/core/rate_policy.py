@@ -43,11 +43,11 @@ TABLE: Mapping[Group, Row] = {
         10, "searches for agents", "the specification's 10 a minute; a search costs most of all reads"
     ),
     Group.ATTESTATIONS: Row(50, "attestations", "each has a signature to verify and may judge a receipt"),
-    Group.NEGOTIATIONS: Row(
-        100, "negotiations: to open, move, settle and read them", "the specification's 100 a minute"
-    ),
+    Group.NEGOTIATIONS: Row(100, "to open, move, settle and read negotiations", "the specification's 100 a minute"),
     Group.READS: Row(100, "receipts, committees and reputations", "who audits reads more than it says"),
-    Group.CREDITS: Row(100, "balances, their entries, deposits", "a group of its own, so reading can't stop trading"),
+    Group.CREDITS: Row(
+        100, "balances, their entries, deposits, stakes", "a group of its own, so reading can't stop trading"
+    ),
     Group.MESSAGES: Row(None, "messages on WebSockets", "the specification's intents: 100 a minute, more at once"),
     Group.OTHERS: Row(100, "everything else, opening a WebSocket included", "nothing is without a limit"),
 }

@@ -23,12 +23,13 @@ from ainp.core.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    RateLimited,
     SchemaBehind,
     Unavailable,
 )
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
-from ainp.http import docs, problems, refusals, websocket
+from ainp.http import docs, problems, rates, refusals, websocket
 from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
@@ -124,7 +125,7 @@ class App:
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answer, whatever happens; the status that was sent."""
-        status = 0
+        status, send = 0, rates.telling(self._broker, scope, send)
         try:
             answer = await self._answer(scope, receive)
             status = answer.status  # begun, at least: there is no second answer
@@ -157,6 +158,7 @@ class App:
         scope[refusals.ROUTE] = target.path
         if isinstance(target, _Document):
             return _Answer(200, target.make(), target.media_type)
+        await rates.admit_address(self._broker, target.group, scope, headers)
         raw = b""
         if target.method == "POST":
             raw = await bodies.read(receive, declared=headers.get("content-length"))
@@ -182,10 +184,10 @@ def _target(methods: _Methods, method: str, path: str) -> Route | _Document:
 
 
 async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
-    """Run a request; whatever comes of it, but a failure of ours, its signature was used for it."""
+    """Run a request; whatever comes of it, but a failure of ours or too many, its signature was used for it."""
     try:
         answer = await _run(route, call, raw)
-    except Unavailable:
+    except (Unavailable, RateLimited):
         raise
     except BrokerError:
         await _use(call)
@@ -201,6 +203,7 @@ async def _use(call: Call) -> None:
 
 async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
     _decode(route, call, raw)
+    await rates.admit_actor(call)
     key = call.headers.get("idempotency-key") if call.method == "POST" else None
     if key is None:
         reply = await route.handler(call)

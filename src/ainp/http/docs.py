@@ -17,6 +17,7 @@ from ainp.core.errors import (
     InvalidRequest,
     InvalidSignature,
     NoVerificationKey,
+    RateLimited,
     ReplayDetected,
     SchemaBehind,
     TooLarge,
@@ -161,7 +162,8 @@ def _general(route: Route) -> tuple[type[BrokerError], ...]:
         return ()
     signed = route.private or (route.method == "POST" and not route.admin)
     once = (ReplayDetected,) if signed and route.method == "POST" else ()
-    return (*_ANYWHERE, *(_SIGNED if signed else ()), *once, *(_WITH_BODY if route.method == "POST" else ()))
+    limited = () if route.group is None else (RateLimited,)
+    return (*_ANYWHERE, *limited, *(_SIGNED if signed else ()), *once, *(_WITH_BODY if route.method == "POST" else ()))
 
 
 def _json(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON schema

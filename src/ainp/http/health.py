@@ -9,16 +9,22 @@ from ainp.operations import health
 from ainp.wire.health import HealthReply, JobReply, ReadyReply
 from ainp.wire.values import iso, iso_or_none
 
-# What this broker does itself as long as no server is configured for it.
-_MODES = {"redis": "in-process", "nats": "in-process"}
+# What this broker does itself where no server is configured for it, or none that it uses.
+_IN_PROCESS = "in-process"
+_AWAY = "away: limits are counted on this node alone"
 
 
 async def get(call: Call) -> Reply:
-    """200 while the broker can serve; Redis and NATS are not needed and count as healthy."""
+    """200 while the broker can serve; Redis and NATS are not needed, and told of if they are away."""
+    redis = _redis(call)
     reply = HealthReply(
         status="healthy",
-        connections={"db": True, "redis": True, "nats": True},
-        modes={"db": "embedded" if call.broker.settings.database_url is None else "configured", **_MODES},
+        connections={"db": True, "redis": redis != _AWAY, "nats": True},
+        modes={
+            "db": "embedded" if call.broker.settings.database_url is None else "configured",
+            "redis": redis,
+            "nats": _IN_PROCESS,
+        },
         timestamp=iso(datetime.now(UTC)),
         uptime=round(call.broker.uptime_s, 3),
         version=__version__,
@@ -32,17 +38,26 @@ async def get(call: Call) -> Reply:
     return Reply(reply)
 
 
+def _redis(call: Call) -> str:
+    """What counts requests: Redis where it is used and answers."""
+    rates = call.broker.rates
+    if rates is None or rates.redis is None:
+        return _IN_PROCESS
+    return "configured" if rates.redis else _AWAY
+
+
 async def ready(call: Call) -> Reply:
     """200 once every migration is applied; else what is missing, by name."""
-    in_process = {name: f"ok ({mode})" for name, mode in _MODES.items()}
+    redis = _redis(call)
+    beside = {"redis": redis if redis == _AWAY else f"ok ({redis})", "nats": f"ok ({_IN_PROCESS})"}
     try:
         found = await health.standing(call.broker.database)
     except BrokerError as error:
-        checks = {"database": f"error: {error.message}", **in_process}
+        checks = {"database": f"error: {error.message}", **beside}
         return Reply(ReadyReply("not_ready", checks, [], [], []), 503)
     checks = {
         "database": "ok",
-        **in_process,
+        **beside,
         "migrations": "ok" if not found.missing else f"{len(found.missing)} missing",
     }
     jobs = [JobReply(j.job, iso(j.tick), iso_or_none(j.finished_at), j.error) for j in found.jobs]

@@ -10,11 +10,13 @@ from msgspec import Struct
 from ainp.core import errors as e
 from ainp.core.errors import BrokerError
 from ainp.core.negotiation import NegotiationState
+from ainp.core.rate_policy import Group
 from ainp.core.receipt import ReceiptStatus
 from ainp.core.trail import Trace
 from ainp.http import agents, health, metrics, money, negotiations, receipts, stakes, trail
 from ainp.http.auth import METRICS
 from ainp.http.call import Call, Reply
+from ainp.http.rates import group_of
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
 from ainp.wire import negotiations as wn
@@ -63,6 +65,7 @@ class Route:
     private: bool = False
     signed_body: Callable[[Any], bool] | None = None
     newcomers: bool = False
+    rate: Group | None = None
     media_type: str = "application/json"
 
     @property
@@ -70,6 +73,11 @@ class Route:
         """What the route is about, from its path."""
         parts = self.path.strip("/").split("/")
         return (parts[1] if parts[0] == "api" else parts[0]).replace("-", " ")
+
+    @property
+    def group(self) -> Group | None:
+        """Where its requests are counted: *rate*, if it is given; None is nowhere."""
+        return self.rate or group_of(self.tag)
 
 
 def _get(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
@@ -131,6 +139,7 @@ ROUTES: tuple[Route, ...] = (
         _post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *_ACTS),
         actor=wa.RegisterBody.claimed,
         newcomers=True,
+        rate=Group.REGISTRATION,
     ),
     _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, e.AgentNotFound, e.NotFound),
     replace(
@@ -202,6 +211,7 @@ ROUTES: tuple[Route, ...] = (
         _post(f"{_RECEIPT}/attestations", receipts.attest, wr.AttestedReply, wr.AttestBody, "by_did", *_ATTESTS),
         status=201,
         signed_body=lambda body: body.signature is not None,
+        rate=Group.ATTESTATIONS,
     ),
     _post(f"{_RECEIPT}/finalize", receipts.finalize, wr.FinalizedReply, None, None, e.NotFound, e.QuorumNotMet),
     _get("/api/committee-epochs/{id}", receipts.get_epoch, wr.EpochReply, e.NotFound),

@@ -75,7 +75,7 @@ async def _serve(broker: Broker, bases: Sequence[str], scope: Scope, receive: Re
         if broker.settings.strict:
             await opening.accept()
             await challenged(broker, did, bases, receive, send)
-        await _tell_events(broker, did, since, opening, receive)
+        await _tell_events(broker, did, since, opening, rates.counted(broker, scope, receive, did))
     except InvalidRequest as error:  # told in a close frame, as a browser shows nothing else
         REFUSALS.of(error.code).count()
         await opening.accept()

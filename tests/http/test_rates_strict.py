@@ -1,0 +1,32 @@
+"""Limits in strict mode: only what is proven is counted for a DID."""
+
+import asyncio
+
+from support.signing import a_strict_api, identity, signed_request
+
+
+async def test_in_strict_mode_only_who_has_signed_is_counted_and_a_signature_is_not_used_up(database_url: str) -> None:
+    alice = identity("alice")
+    async with a_strict_api(database_url, rate_limit_enabled=True, rate_limit_max=2, rate_limit_window_ms=1000) as api:
+        await api.register(alice)
+        path = f"/api/credits/{alice.did}"
+        for _ in range(3):
+            refused = await api.api.client.get(path, headers={"X-AINP-DID": alice.did})
+            assert refused.status_code == 401
+            assert "by-did" not in refused.headers["ratelimit"]
+        request = signed_request(api, alice, "POST", "/api/agents/register", b"{}")
+        while (answer := await api.api.client.send(request)).status_code == 429:  # noqa: ASYNC110 - told how long
+            await asyncio.sleep(answer.json()["retry_after_ms"] / 1000)
+
+        assert answer.status_code == 400
+        assert (await api.api.client.send(request)).status_code in (409, 429)
+
+
+async def test_an_attestation_that_is_not_proven_yet_uses_up_nothing_of_whom_it_names(database_url: str) -> None:
+    async with a_strict_api(database_url, rate_limit_enabled=True, rate_limit_max=2) as api:
+        path = "/api/receipts/0193a2b4-0000-7000-8000-000000000000/attestations"
+        body = {"type": "AUDIT_PASS", "by_did": identity("alice").did, "signature": "AAAA", "score": 1, "confidence": 1}
+        for _ in range(4):
+            answer = await api.api.client.post(path, json=body)
+            assert answer.status_code != 429
+            assert "by-did" not in answer.headers["ratelimit"]
