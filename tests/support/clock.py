@@ -16,6 +16,9 @@ _TIMES = {
     "agent_reputation": ("updated_at",),
     "welcome_grants": ("hour",),
     "idempotency_keys": ("created_at",),
+    "used_nonces": ("until",),
+    "agent_stakes": ("locked_until",),
+    "audit_log": ("timestamp",),
     "job_runs": ("tick", "started_at", "finished_at"),
     "events": ("created_at", "published_at"),
 }

@@ -9,6 +9,7 @@ import pytest
 
 from ainp.core.did import AgentDid
 from ainp.core.errors import DatabaseUnavailable
+from ainp.core.http_signature import SKEW, USUAL
 from ainp.worker import finalizer, upkeep
 from ainp.worker.jobs import scheduled
 from support.api import Api, an_api
@@ -17,6 +18,7 @@ from support.builders import an_agent
 from support.clock import let_pass
 from support.races import wait_until
 from support.said import what_is_logged
+from support.signing import a_strict_api, identity
 
 
 @pytest.fixture
@@ -182,6 +184,20 @@ async def test_a_key_is_forgotten_after_a_day(api: Api) -> None:
     await upkeep.forget_keys(api.broker)
 
     assert await api.broker.database.fetchval("SELECT count(*) FROM idempotency_keys") == 0
+
+
+async def test_a_nonce_is_forgotten_when_no_clock_takes_its_signature_any_more(database_url: str) -> None:
+    count = "SELECT count(*) FROM used_nonces"
+    async with a_strict_api(database_url) as api:
+        broker, alice = api.api.broker, identity("alice")
+        await api.register(alice)
+        await upkeep.forget_nonces(broker)
+        assert await broker.database.fetchval(count) == 1
+
+        await let_pass(broker.database, USUAL + 2 * SKEW + timedelta(seconds=2))
+        await upkeep.forget_nonces(broker)
+
+        assert await broker.database.fetchval(count) == 0
 
 
 async def test_the_jobs_are_named_with_the_words_that_their_failures_log(api: Api) -> None:

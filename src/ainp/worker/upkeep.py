@@ -47,6 +47,12 @@ async def forget_keys(broker: Broker) -> None:
         pass
 
 
+async def forget_nonces(broker: Broker) -> None:
+    """Drop nonces whose signatures are void by now."""
+    while await requests.forget_nonces(broker.database):
+        pass
+
+
 async def forget_events(broker: Broker) -> None:
     """Drop events that are older than anybody may resume from."""
     kept = timedelta(days=broker.settings.events_retention_days)
