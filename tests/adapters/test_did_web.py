@@ -13,6 +13,7 @@ from ainp.adapters import did_web
 from ainp.adapters.did_web import Address, DidWeb, Place, place_of
 from ainp.core.did import AgentDid, did_of_key
 from ainp.core.errors import NoVerificationKey, Unavailable
+from ainp.core.limits import MAX_DOCUMENT_BYTES
 from support.documents import NAME, DocumentServer, Names, a_document_server, saying
 from support.races import wait_until
 
@@ -134,7 +135,7 @@ async def test_what_is_remembered_grows_old(server: DocumentServer, names: Names
 async def test_not_everything_is_remembered(
     web: DidWeb, server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(did_web, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(did_web, "MAX_DOCUMENTS", 2)
     for name in ("a", "b", "c", "c", "a"):
         did = server.did(name)
         server.publish(did, **keys_for(did))
@@ -161,7 +162,7 @@ async def test_who_asks_at_the_same_time_asks_once_and_who_gives_up_takes_it_fro
 async def test_eight_are_fetched_at_once_and_only_so_many_wait(
     web: DidWeb, server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(did_web, "MAX_WAITING", 4)
+    monkeypatch.setattr(did_web, "MAX_DOCUMENTS_WAITING", 4)
     for number in range(13):
         server.answers[f"/{number}/did.json"] = saying(b"{}", after_s=30)
     asking = [asyncio.create_task(web.keys_of(server.did(str(number)))) for number in range(12)]
@@ -225,7 +226,7 @@ async def test_of_several_addresses_only_the_allowed_are_tried_one_after_the_oth
 REFUSED: dict[str, tuple[Callable[[AgentDid], bytes], str, str, str]] = {
     "a redirect": (lambda _: b"", "302 Found", "Location: https://agent.test/\r\n", "answers 302"),
     "an error": (lambda _: b"", "500 Oops", "", "answers 500"),
-    "too much": (lambda _: b" " * (did_web.MAX_DOCUMENT_BYTES + 1), "200 OK", "", "more than 1048576 bytes"),
+    "too much": (lambda _: b" " * (MAX_DOCUMENT_BYTES + 1), "200 OK", "", "more than 1048576 bytes"),
     "compressed": (lambda _: b"x", "200 OK", "Content-Encoding: gzip\r\n", "compressed"),
     "no JSON": (lambda _: b"<html>", "200 OK", "", "not JSON"),
     "much too deep": (lambda _: b"[" * 100_000, "200 OK", "", "not JSON"),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainp.core.did import AgentDid
-from ainp.core.did_document import MAX_KEYS, read_document
+from ainp.core.did_document import read_document
 from ainp.core.errors import NoVerificationKey
+from ainp.core.limits import MAX_DOCUMENT_KEYS
 from support.builders import vectors
 
 DID = AgentDid("did:web:agent.example")
@@ -90,7 +91,7 @@ NO_KEY = {
     "a key that is no base64": a_document(
         a_method(type="JsonWebKey", publicKeyMultibase=..., publicKeyJwk={**JWK, "x": "!"})
     ),
-    "too many": a_document(a_method(), authentication=["#1"] * (MAX_KEYS + 1)),
+    "too many": a_document(a_method(), authentication=["#1"] * (MAX_DOCUMENT_KEYS + 1)),
     "of another DID": a_document(a_method(), id="did:web:agent.example:x"),
     "of the same DID, written otherwise": a_document(a_method(), id="did:web:AGENT.example"),
     "a list": [a_document(a_method())],

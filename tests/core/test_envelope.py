@@ -14,7 +14,6 @@ from nacl.signing import SigningKey
 
 from ainp.core import lexemes
 from ainp.core.envelope import (
-    MAX_BYTES,
     Scheme,
     Verified,
     canonical_text,
@@ -23,6 +22,7 @@ from ainp.core.envelope import (
     verify,
 )
 from ainp.core.errors import BrokerError, InvalidEnvelope, InvalidJson, InvalidSignature, TooLarge
+from ainp.core.limits import MAX_BODY_BYTES
 from ainp.core.moments import UNIX_EPOCH
 from ainp.core.signature import read_signature
 from support.builders import vectors
@@ -232,7 +232,7 @@ HOSTILE = {
     "too deep": (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", InvalidEnvelope, "deeper than 64"),
     "much too deep": (b"[" * 20_000, InvalidJson, "not JSON"),
     "too many": (b'{"a":[' + b"0," * 20_001 + b"0]}", InvalidEnvelope, "more than 20000 values"),
-    "too large": (b'{"a":"' + b"x" * MAX_BYTES + b'"}', TooLarge, "at most"),
+    "too large": (b'{"a":"' + b"x" * MAX_BODY_BYTES + b'"}', TooLarge, "at most"),
     "not a number": (b'{"a":NaN}', InvalidJson, "NaN"),
     "infinite": (b'{"a":-Infinity}', InvalidJson, "Infinity"),
     "beyond a double": (b'{"a":1e309}', InvalidEnvelope, "double"),

@@ -28,14 +28,16 @@ from ainp.core.did import AgentDid
 from ainp.core.did_document import Document, read_document
 from ainp.core.errors import NoVerificationKey, Unavailable
 from ainp.core.keys import VerificationKey
+from ainp.core.limits import (
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_TIME,
+    MAX_DOCUMENTS,
+    MAX_DOCUMENTS_AT_ONCE,
+    MAX_DOCUMENTS_WAITING,
+)
 from ainp.telemetry.metrics import DID_DOCUMENTS
 
-MAX_DOCUMENT_BYTES = 1024 * 1024
-MAX_TIME = timedelta(seconds=5)  # for all of it: the name, the connection, the document
-MAX_AT_ONCE = 8
-MAX_WAITING = 64  # who comes then is told to come again
-MAX_REMEMBERED = 10_000
-MAX_ADDRESSES = 3  # of one name, tried one after the other
+_TRIED = 3  # addresses of one name, one after the other
 REMEMBERED = timedelta(minutes=10)
 FAILURE_REMEMBERED = timedelta(minutes=1)
 _HTTPS = 443
@@ -93,7 +95,7 @@ class DidWeb:
         ca_file: Path | None = None,
         remembered: timedelta = REMEMBERED,
         failure_remembered: timedelta = FAILURE_REMEMBERED,
-        max_time: timedelta = MAX_TIME,
+        max_time: timedelta = MAX_DOCUMENT_TIME,
     ) -> None:
         """*domains*, if there are any, are the only ones; *ca_file* holds certificates to trust beside the usual."""
         self._may_connect = may_connect
@@ -105,7 +107,7 @@ class DidWeb:
         self._max_time = max_time
         self._known: OrderedDict[AgentDid, tuple[float, Document | NoVerificationKey]] = OrderedDict()
         self._under_way: dict[AgentDid, asyncio.Task[Document]] = {}
-        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_DOCUMENTS_AT_ONCE)
 
     async def keys_of(self, did: AgentDid) -> Sequence[VerificationKey]:
         """The keys that *did* signs requests and envelopes with, or NoVerificationKey with the reason."""
@@ -120,7 +122,7 @@ class DidWeb:
             return known[1]
         task = self._under_way.get(did)
         if task is None:
-            if len(self._under_way) >= MAX_AT_ONCE + MAX_WAITING:
+            if len(self._under_way) >= MAX_DOCUMENTS_AT_ONCE + MAX_DOCUMENTS_WAITING:
                 raise Unavailable(f"too many documents of did:web are being fetched, {did[:100]} has to wait")
             task = asyncio.create_task(self._remember(did))
             self._under_way[did] = task
@@ -150,7 +152,7 @@ class DidWeb:
         lasts = self._failure_remembered if failed else self._remembered
         self._known[did] = (monotonic() + lasts.total_seconds(), found)
         self._known.move_to_end(did)
-        if len(self._known) > MAX_REMEMBERED:
+        if len(self._known) > MAX_DOCUMENTS:
             self._known.popitem(last=False)
         if isinstance(found, NoVerificationKey):
             raise found
@@ -174,7 +176,7 @@ class DidWeb:
     async def _get(self, did: AgentDid, place: Place) -> bytes:
         addresses = await self._addresses(did, place)
         problem: Exception | None = None
-        for address in addresses[:MAX_ADDRESSES]:
+        for address in addresses[:_TRIED]:
             try:
                 return await self._get_from(did, place, address)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

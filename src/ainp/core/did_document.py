@@ -9,8 +9,8 @@ from typing import Any
 from ainp.core.did import AgentDid, key_of_multibase, raw_base58
 from ainp.core.errors import NoVerificationKey
 from ainp.core.keys import VerificationKey
+from ainp.core.limits import MAX_DOCUMENT_KEYS
 
-MAX_KEYS = 20  # an operator with more agents has more DIDs
 _KEY_BYTES = 32
 _MULTIBASE = frozenset({"Ed25519VerificationKey2020", "Multikey"})
 _BASE58 = frozenset({"Ed25519VerificationKey2018", "Ed25519VerificationKey2020"})
@@ -38,8 +38,8 @@ def read_document(content: object, did: AgentDid) -> Document:
     )
     if not document.authentication:
         raise _refusal(did, "it lists no Ed25519 key under authentication")
-    if max(len(document.authentication), len(document.assertion)) > MAX_KEYS:
-        raise _refusal(did, f"it lists more than {MAX_KEYS} keys")
+    if max(len(document.authentication), len(document.assertion)) > MAX_DOCUMENT_KEYS:
+        raise _refusal(did, f"it lists more than {MAX_DOCUMENT_KEYS} keys")
     return document
 
 

@@ -31,17 +31,13 @@ from ainp.core.errors import (
     UnsupportedVersion,
 )
 from ainp.core.lexemes import Members, Number, kind_of
+from ainp.core.limits import MAX_BODY_BYTES, MAX_ENVELOPE_REMEMBERED, MAX_ENVELOPE_TEXT_LENGTH, MAX_ENVELOPE_TTL
 from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.signature import read_signature, verify_raw
 
 VERSION = "0.1.0"
-MAX_BYTES = 1024 * 1024  # the specification's limit on a payload
 MAX_SKEW = timedelta(seconds=60)
 DEFAULT_TTL = timedelta(seconds=60)
-MAX_TTL = timedelta(days=30)  # nothing waits for longer
-MAX_REMEMBERED = timedelta(days=1)  # the skew alone refuses what is older than a minute; ids are unique for longer
-MAX_TEXT = 200  # ids and names of types
-MAX_SIGNATURE_TEXT = 200  # base64 of 64 bytes has 88 characters, white space is let through
 _MILLISECOND = timedelta(milliseconds=1)
 _LATEST_MS = 2**53
 
@@ -84,7 +80,7 @@ class Envelope:
     @property
     def remembered_until(self) -> datetime:
         """How long the nonce, which is the sender and the id, counts as used."""
-        return self.sent_at + min(self.ttl, MAX_REMEMBERED) + MAX_SKEW
+        return self.sent_at + min(self.ttl, MAX_ENVELOPE_REMEMBERED) + MAX_SKEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +93,8 @@ class Verified:
 
 def open_envelope(raw: bytes, *, now: datetime) -> Envelope:
     """Read an envelope, alone or as `{"envelope": …, "query": …}`; refuse one that is malformed or not of this time."""
-    if len(raw) > MAX_BYTES:
-        raise TooLarge(f"the envelope has {len(raw)} bytes, at most {MAX_BYTES} are read", limit=MAX_BYTES)
+    if len(raw) > MAX_BODY_BYTES:
+        raise TooLarge(f"the envelope has {len(raw)} bytes, at most {MAX_BODY_BYTES} are read", limit=MAX_BODY_BYTES)
     members, beside = _unwrap(lexemes.read(raw))
     envelope = _structure(members, beside)
     _check_version(members.get("version"))
@@ -167,7 +163,7 @@ def _structure(members: Members, beside: Any) -> Envelope:  # noqa: ANN401 - any
     _of(members, "attestations", list, "an array")
     for name in ("schema", "capabilities_ref", "version"):
         _of(members, name, str, "a string")
-    sig = _text(members, "sig", most=MAX_SIGNATURE_TEXT) or ""
+    sig = _text(members, "sig") or ""
     recipient = _text(members, "to_did", most=_LATEST_MS)
     return Envelope(
         id=_text(members, "id") or "",
@@ -190,7 +186,7 @@ def _of(members: Members, name: str, kind: type, expected: str) -> Any:  # noqa:
     return value
 
 
-def _text(members: Members, name: str, *, most: int = MAX_TEXT) -> str | None:
+def _text(members: Members, name: str, *, most: int = MAX_ENVELOPE_TEXT_LENGTH) -> str | None:
     value: str | None = _of(members, name, str, "a string")
     if value is not None and len(value) > most:
         raise InvalidEnvelope(f"{name}: found {len(value)} characters, expected at most {most}", field=name)
@@ -207,7 +203,7 @@ def _did(name: str, text: str) -> AgentDid:
 def _ttl(members: Members) -> timedelta:
     if members.get("ttl") is None:
         return DEFAULT_TTL
-    return _milliseconds(members, "ttl", most=MAX_TTL // _MILLISECOND) * _MILLISECOND
+    return _milliseconds(members, "ttl", most=MAX_ENVELOPE_TTL // _MILLISECOND) * _MILLISECOND
 
 
 def _milliseconds(members: Members, name: str, *, most: int) -> int:

@@ -14,10 +14,8 @@ from typing import Any, NoReturn
 
 from ainp.core.canonical import canonical
 from ainp.core.errors import InvalidEnvelope, InvalidJson
+from ainp.core.limits import MAX_DEPTH, MAX_ENVELOPE_VALUES, MAX_NUMBER_DIGITS
 
-MAX_DEPTH = 64  # deeper than any message of the protocol, far from any recursion limit
-MAX_VALUES = 20_000  # a dozen embeddings as numbers; a megabyte of nothing but zeros would cost a second of CPU
-MAX_DIGITS = 300  # of a whole number; more are no double
 _EXACT_DIGITS = 15  # whole numbers of so many digits are written by every language alike
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SMALLEST, _LARGEST = 1e-4, 1e15  # between them nobody writes an exponent
@@ -143,8 +141,8 @@ def _members(pairs: list[tuple[str, Any]]) -> Members:
 
 
 def _whole(text: str) -> Number:
-    if len(text) > MAX_DIGITS:
-        raise InvalidEnvelope(f"found a number of {len(text)} digits, expected at most {MAX_DIGITS}")
+    if len(text) > MAX_NUMBER_DIGITS:
+        raise InvalidEnvelope(f"found a number of {len(text)} digits, expected at most {MAX_NUMBER_DIGITS}")
     return Number(text)
 
 
@@ -159,8 +157,8 @@ def _constant(text: str) -> NoReturn:
 
 
 def _check_values(text: str) -> None:
-    if _separators(text) > MAX_VALUES and _separators(_STRING.sub("", text)) > MAX_VALUES:
-        raise InvalidEnvelope(f"found more than {MAX_VALUES} values, expected at most so many")
+    if _separators(text) > MAX_ENVELOPE_VALUES and _separators(_STRING.sub("", text)) > MAX_ENVELOPE_VALUES:
+        raise InvalidEnvelope(f"found more than {MAX_ENVELOPE_VALUES} values, expected at most so many")
 
 
 def _separators(text: str) -> int:

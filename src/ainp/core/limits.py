@@ -18,6 +18,7 @@ class Of(StrEnum):
 
     CONNECTION = "Connections"
     REQUEST = "Requests"
+    ENVELOPE = "Envelopes and documents of did:web"
     SOCKET = "WebSockets"
     AGENT = "Agents"
     NEGOTIATION = "Negotiations and money"
@@ -148,6 +149,71 @@ MAX_URI_LENGTH: Annotated[
 MAX_SIGNATURE_LENGTH: Annotated[
     int, Limit(Of.REQUEST, "characters of a signature", "400", "Ed25519 has 88 in base64; another kind may have more")
 ] = 256
+
+MAX_ENVELOPE_VALUES: Annotated[
+    int,
+    Limit(
+        Of.ENVELOPE,
+        "values of an envelope",
+        "400 `INVALID_ENVELOPE`",
+        "a dozen embeddings as numbers; a megabyte of nothing but zeros would cost a second of CPU",
+    ),
+] = 20_000
+MAX_NUMBER_DIGITS: Annotated[
+    int, Limit(Of.ENVELOPE, "digits of a whole number", "400 `INVALID_ENVELOPE`", "more are no double")
+] = 300
+MAX_ENVELOPE_TEXT_LENGTH: Annotated[
+    int,
+    Limit(
+        Of.ENVELOPE,
+        "characters of an id, a kind of message, a signature",
+        "400 `INVALID_ENVELOPE`",
+        "a UUID has 36, a signature 88",
+    ),
+] = 200
+MAX_ENVELOPE_TTL: Annotated[
+    timedelta, Limit(Of.ENVELOPE, "an envelope's time to live", "400 `INVALID_ENVELOPE`", "nothing waits for longer")
+] = timedelta(days=30)
+MAX_ENVELOPE_REMEMBERED: Annotated[
+    timedelta,
+    Limit(
+        Of.ENVELOPE,
+        "the time to live after which an id may be used again, whatever its envelope says",
+        "taken again",
+        "what is older than a minute is refused for that; a row is kept for each id",
+    ),
+] = timedelta(days=1)
+MAX_DOCUMENT_BYTES: Annotated[
+    int, Limit(Of.ENVELOPE, "bytes of a document", "401 `SIGNATURE_VERIFICATION_ERROR`", "one has a kilobyte")
+] = 1024 * 1024
+MAX_DOCUMENT_TIME: Annotated[
+    timedelta,
+    Limit(
+        Of.ENVELOPE,
+        "looking up the name, connecting and reading a document, together",
+        "401 `SIGNATURE_VERIFICATION_ERROR`",
+        "somebody waits for the answer",
+    ),
+] = timedelta(seconds=5)
+MAX_DOCUMENTS_AT_ONCE: Annotated[
+    int,
+    Limit(Of.ENVELOPE, "documents that one process fetches at once", "the next waits", "others than agents need it"),
+] = 8
+MAX_DOCUMENTS_WAITING: Annotated[
+    int, Limit(Of.ENVELOPE, "documents that wait for it", "503 `UNAVAILABLE`", "the last waits for half a minute")
+] = 64
+MAX_DOCUMENTS: Annotated[
+    int, Limit(Of.ENVELOPE, "documents that one process remembers", "the oldest is forgotten", "these are a few MB")
+] = 10_000
+MAX_DOCUMENT_KEYS: Annotated[
+    int,
+    Limit(
+        Of.ENVELOPE,
+        "keys of a document, for one purpose",
+        "401 `SIGNATURE_VERIFICATION_ERROR`",
+        "each may be tried; an operator with more agents has more DIDs",
+    ),
+] = 20
 
 MAX_SOCKETS: Annotated[
     int,
