@@ -40,7 +40,10 @@ async def initiate(call: Call) -> Reply:
         ttl=_minutes(body.ttl_minutes),
         signature=body.terms_signature,
     )
-    opened = await negotiations.initiate(call.db, opening, min_fee_bp=call.broker.settings.min_fee_bps)
+    settings = call.broker.settings
+    opened = await negotiations.initiate(
+        call.db, opening, min_fee_bp=settings.min_fee_bps, max_open=settings.max_open_negotiations_per_pair
+    )
     return _shown(opened, "initiated", status=201)
 
 

@@ -10,10 +10,10 @@ from ainp.core import ledger
 from ainp.core.canonical import canonical
 from ainp.core.committee import SEED_BYTES
 from ainp.core.did import AgentDid
-from ainp.core.errors import AgentNotFound, Forbidden, InsufficientCredits, InvalidRequest, NotFound
+from ainp.core.errors import AgentNotFound, Forbidden, InsufficientCredits, InvalidRequest, NotFound, TooManyOpen
 from ainp.core.events import Event, negotiation_event
 from ainp.core.ids import NegotiationId, uuid7
-from ainp.core.limits import MAX_PROPOSAL_BYTES
+from ainp.core.limits import MAX_OPEN_PER_PAIR, MAX_PROPOSAL_BYTES
 from ainp.core.negotiation import (
     OPEN_STATES,
     Claim,
@@ -35,15 +35,26 @@ EXPIRY_BATCH = 100
 _Read = TypeVar("_Read")
 
 
-async def initiate(db: Session, opening: Opening, *, min_fee_bp: int) -> Negotiation:
-    """Open a negotiation and tell the responder."""
+async def initiate(db: Session, opening: Opening, *, min_fee_bp: int, max_open: int = MAX_OPEN_PER_PAIR) -> Negotiation:
+    """
+    Open a negotiation and tell the responder.
+
+    It takes one of *max_open* places of these two, by chance: mostly it is free, and nothing is counted.
+    """
     now = await db.clock()
     negotiation = open_negotiation(
         opening, id=NegotiationId(uuid7(now, secrets.token_bytes(10))), now=now, min_fee_bp=min_fee_bp
     )
     event = negotiation_event(negotiation, "proposed", by=opening.initiator, now=now)
-    await negotiations.insert(db, negotiation, events=[event])
-    return negotiation
+    place: int | None = 1 + secrets.randbelow(max_open)
+    while place is not None:
+        if await negotiations.insert(db, negotiation, place=place, events=[event]):
+            return negotiation
+        place = await negotiations.free_place(db, negotiation, most=max_open)
+    raise TooManyOpen(
+        f"{opening.initiator} has {max_open} open negotiations with {opening.responder}, the most; end one of them",
+        limit=max_open,
+    )
 
 
 async def get(db: Session, id: NegotiationId, *, by: AgentDid | None) -> Negotiation:  # noqa: A002 - the protocol's word

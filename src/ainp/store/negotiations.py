@@ -47,9 +47,18 @@ class Settleable:
     newest_sign_at: datetime
 
 
-async def insert(db: Session, negotiation: Negotiation, *, events: Sequence[Event]) -> None:
-    """Write a new negotiation."""
-    await db.together(_INSERT, _Move(negotiation, events=events))
+async def insert(db: Session, negotiation: Negotiation, *, place: int, events: Sequence[Event]) -> bool:
+    """Write a new negotiation, unless another open one of these two has its place."""
+    return await db.together(_INSERT, _Opened(negotiation, place, events))
+
+
+async def free_place(db: Session, negotiation: Negotiation, *, most: int) -> int | None:
+    """A place among *most* that is free for an open negotiation of these two; None if there is none."""
+    pair = negotiation.initiator, negotiation.responder
+    place: int | None = await db.fetchval(_SQL["free_place"], *pair, most)
+    if place is None and await db.fetch(_SQL["leave_places"], *pair):
+        place = await db.fetchval(_SQL["free_place"], *pair, most)
+    return place
 
 
 async def get(db: Session, id: NegotiationId) -> tuple[Negotiation, datetime] | None:  # noqa: A002 - the protocol's word
@@ -124,7 +133,14 @@ class _Move:
     events: Sequence[Event] = ()
 
 
-async def _insert(db: Session, moves: Sequence[_Move]) -> list[None]:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    negotiation: Negotiation
+    place: int
+    events: Sequence[Event]
+
+
+async def _insert(db: Session, opened: Sequence[_Opened]) -> list[bool]:
     rows = [
         {
             "id": n.id,
@@ -136,11 +152,14 @@ async def _insert(db: Session, moves: Sequence[_Move]) -> list[None]:
             "max_rounds": n.max_rounds,
             "created_at": n.created_at,
             "expires_at": n.expires_at,
+            "place": each.place,
         }
-        for n in (move.negotiation for move in moves)
+        for each in opened
+        for n in (each.negotiation,)
     ]
-    await db.execute(_SQL["insert"], rows, [row for move in moves for row in event_rows(move.events)])
-    return [None] * len(moves)
+    events = [row for each in opened for row in event_rows(each.events, of=each.negotiation.id)]
+    written = {row["id"] for row in await db.fetch(_SQL["insert"], rows, events)}
+    return [each.negotiation.id in written for each in opened]
 
 
 def _read(name: str) -> Together[NegotiationId, Row | None]:

@@ -338,7 +338,9 @@ CREATE TABLE negotiations (
     closed_by text,
     close_reason text,
     seed bytea,
-    task_id uuid
+    task_id uuid,
+    place smallint,
+    CONSTRAINT negotiations_place_check CHECK ((place > 0))
 )
 WITH (fillfactor='80');
 
@@ -595,6 +597,8 @@ CREATE INDEX idx_negotiations_initiator ON negotiations USING btree (initiator_d
 CREATE INDEX idx_negotiations_intent ON negotiations USING btree (intent_id);
 
 CREATE INDEX idx_negotiations_open ON negotiations USING btree (expires_at) WHERE (state = ANY (ARRAY['initiated'::text, 'proposed'::text, 'counter_proposed'::text]));
+
+CREATE UNIQUE INDEX idx_negotiations_places ON negotiations USING btree (initiator_did, responder_did, place) WHERE ((state = ANY (ARRAY['initiated'::text, 'proposed'::text, 'counter_proposed'::text])) AND (place IS NOT NULL));
 
 CREATE INDEX idx_negotiations_responder ON negotiations USING btree (responder_did, created_at DESC);
 

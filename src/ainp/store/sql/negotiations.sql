@@ -1,17 +1,46 @@
 -- name: insert
--- Open negotiations ($1) and tell the responders ($2: events).
+-- Open negotiations ($1), each unless its place among those of its pair is taken, and tell the responders ($2: events);
+-- which were opened. Places are taken in order, so two statements that meet never wait for each other in a circle.
 WITH opened AS (
   INSERT INTO negotiations (id, intent_id, initiator_did, responder_did, state, rounds, max_rounds,
-                            created_at, updated_at, expires_at)
+                            created_at, updated_at, expires_at, place)
   SELECT said.id, said.intent_id, said.initiator, said.responder, said.state, said.rounds, said.max_rounds,
-         said.created_at, said.created_at, said.expires_at
+         said.created_at, said.created_at, said.expires_at, said.place
     FROM json_to_recordset($1::json)
          said (id uuid, intent_id text, initiator text, responder text, state text, rounds json, max_rounds int,
-               created_at timestamptz, expires_at timestamptz)
+               created_at timestamptz, expires_at timestamptz, place smallint)
+   ORDER BY said.initiator, said.responder, said.place
+      ON CONFLICT DO NOTHING
+  RETURNING id
+), told AS (
+  INSERT INTO outbox (event, recipients, body)
+  SELECT said.event, said.recipients, said.body
+    FROM opened JOIN json_to_recordset($2::json) said (of uuid, event text, recipients text[], body json)
+      ON said.of = opened.id
 )
-INSERT INTO outbox (event, recipients, body)
-SELECT said.event, said.recipients, said.body
-  FROM json_to_recordset($2::json) said (event text, recipients text[], body json)
+SELECT id FROM opened
+
+-- name: free_place
+-- A place among $3 that no open negotiation of $1 with $2 has.
+SELECT free.place
+  FROM (SELECT generate_series(1, $3::int) AS place
+        EXCEPT
+        SELECT n.place FROM negotiations n
+         WHERE n.initiator_did = $1 AND n.responder_did = $2
+           AND n.state IN ('initiated', 'proposed', 'counter_proposed') AND n.place IS NOT NULL) free
+ ORDER BY random()
+ LIMIT 1
+
+-- name: leave_places
+-- Take their places from open negotiations of $1 with $2 whose time is over, and that no job has ended yet.
+UPDATE negotiations
+   SET place = NULL
+ WHERE id IN (SELECT n.id FROM negotiations n
+               WHERE n.initiator_did = $1 AND n.responder_did = $2
+                 AND n.state IN ('initiated', 'proposed', 'counter_proposed') AND n.place IS NOT NULL
+                 AND n.expires_at <= now()
+                 FOR UPDATE SKIP LOCKED)
+RETURNING id
 
 -- name: get
 SELECT n.*, now() AS now FROM negotiations n WHERE n.id = ANY ($1::uuid[])
