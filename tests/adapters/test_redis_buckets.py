@@ -192,10 +192,10 @@ def _acl(may: str) -> list[str]:
 
 
 async def test_tls_is_checked_against_the_ca_that_is_given(tmp_path: Path, log: StringIO) -> None:
-    certificate, key = a_certificate(tmp_path)
+    ca, certificate, key = a_certificate(tmp_path)
     files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no")
     with a_redis(*files, "--requirepass", PASSWORD, tls=True) as redis:
-        async with connected(of_default(redis), ca=certificate) as buckets:
+        async with connected(of_default(redis), ca=ca) as buckets:
             assert (await buckets.take("me", LIMIT)).remaining == 4
         async with connected(of_default(redis), at_once=True) as buckets:
             (line,) = await said(log, AWAY)

@@ -54,7 +54,8 @@ max(ainp_receipts_pending)
 ```
 
 What deserves an alert: money that does not add up, a measurement or a finalizer that has stopped, events that nobody
-publishes, committees that can't be seated, a pool that is too small, bugs, no database:
+publishes, committees that can't be seated, a pool that is too small, bugs, no database, no Redis, and who is refused
+for coming too often:
 
 ```promql
 max(ainp_ledger_sum_atomic_units) != 0
@@ -65,6 +66,8 @@ sum(rate(ainp_receipts_created_total{committee="none"}[1h])) > 0
 avg_over_time(ainp_database_pool_waiting[5m]) > 1
 sum(increase(ainp_refusals_total{code="INTERNAL_ERROR"}[1h])) > 0
 min(ainp_database_up) == 0
+max(ainp_rate_limits_degraded) > 0
+sum by (group, by) (rate(ainp_rate_limited_total[5m])) > 1
 ```
 
 Cores that the broker's processes use, and how long each has been up:
