@@ -12,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
 
 from ainp.core.limits import (
     MAX_FRAGMENTS,
@@ -144,9 +145,20 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return False
         if allowance.take(amount, self.loop.time()):
             return True
-        self.conn.fail(CloseCode.POLICY_VIOLATION, f"too many: {allowance.per_second} {what} a second are taken")
-        self.handle_parser_exception()
+        self._end(f"too many: {allowance.per_second} {what} a second are taken")
         return False
+
+    def _end(self, reason: str) -> None:
+        """Close with *reason*; what still comes is dropped: unread, it would take the reason away."""
+        if self.conn.state is not State.OPEN:
+            self.transport.abort()
+            return
+        self.conn.fail(CloseCode.POLICY_VIOLATION, reason)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.POLICY_VIOLATION, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.resume_reading()
+        self._let_go()
 
     def _let_go(self) -> None:
         asyncio.get_running_loop().call_later(_GRACE_S, self.transport.abort)
