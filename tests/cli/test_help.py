@@ -10,7 +10,7 @@ from ainp import __version__
 from ainp.cli import app
 from support.serving import AINP
 
-COMMANDS = {"serve", "work", "demo", "migrate", "keys", "fsck", "version"}
+COMMANDS = {"serve", "work", "demo", "migrate", "keys", "fsck", "stakes", "slash", "audit", "version"}
 
 
 def ainp(*arguments: str) -> Result:
@@ -43,7 +43,18 @@ def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["serve"], ["work"], ["demo"], ["fsck"], ["migrate", "up"], ["migrate", "down"], ["keys", "new"]]
+    "command",
+    [
+        ["serve"],
+        ["work"],
+        ["demo"],
+        ["fsck"],
+        ["stakes"],
+        ["audit"],
+        ["migrate", "up"],
+        ["migrate", "down"],
+        ["keys", "new"],
+    ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = ainp(*command, "--help")

@@ -13,6 +13,12 @@ from ainp.telemetry.metrics import SLASHED, SLASHES, STAKE_EVENTS
 from ainp.wire.stakes import CancelUnstakeBody, SlashBody, SlashReply, StakeBody, StakeReply
 from ainp.wire.values import iso_or_none
 
+_SAID = {
+    "staked": "Credits staked",
+    "unstaking": "Stake is being withdrawn",
+    "unstake_cancelled": "Withdrawal of stake cancelled",
+}
+
 
 async def get(call: Call) -> Reply:
     """What an agent has staked, and whether that is enough for a seat."""
@@ -68,7 +74,7 @@ async def slash(call: Call) -> Reply:
 
 
 def _moved(call: Call, done: Staked, event: str, amount: int | None) -> Reply:
-    line = Line(f"Stake {event}", {"agent_did": done.did, "amount": amount}, counts=((STAKE_EVENTS.of(event), 1),))
+    line = Line(_SAID[event], {"agent_did": done.did, "amount": amount}, counts=((STAKE_EVENTS.of(event), 1),))
     return Reply(_shown(call, done), lines=(line,))
 
 

@@ -15,7 +15,7 @@ class RecordReply(Struct):
 
 
 class TrailReply(Struct):
-    """A page of records, newest first."""
+    """A page of records, newest first; `cursor` continues, null at the end."""
 
     records: list[RecordReply]
-    next_cursor: str | None
+    cursor: str | None

@@ -8,8 +8,8 @@ SELECT e.id, e.created_at, e.population, e.hash, e.members, e.weights, e.registe
   FROM committee_epochs e WHERE e.id = $1
 
 -- name: candidates
--- Every registered agent as it is looked at for a seat.
-SELECT a.did, a.created_at, a.last_seen_at, a.expires_at, coalesce(k.amount_locked, 0) AS stake,
+-- Every registered agent as it is looked at for a seat; what is being withdrawn does not count.
+SELECT a.did, a.created_at, a.last_seen_at, a.expires_at, coalesce(k.amount_locked - k.withdrawing, 0) AS stake,
        p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
        (p.q * 1000000)::int AS q, (p.t * 1000000)::int AS t, (p.r * 1000000)::int AS r, (p.s * 1000000)::int AS s,
        (p.v * 1000000)::int AS v, (p.i * 1000000)::int AS i, (p.e * 1000000)::int AS e,
