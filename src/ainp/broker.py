@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from ainp.adapters.did_web import DidWeb
 from ainp.adapters.events import Feed
 from ainp.adapters.rates import Rates, make_rates
+from ainp.core.addresses import is_public, is_public_or_private
 from ainp.core.did import AgentDid
 from ainp.core.trail import Refusals
 from ainp.operations.agents import GrantPolicy
@@ -75,6 +77,16 @@ def make_broker(settings: Settings, database: Database, *, buckets: Path | None 
         terms=Terms(settings.settlement, settings.judging, epochs),
         grant=GrantPolicy(settings.welcome_credits, settings.initial_credits_hourly_cap),
         events=Feed(PublishedEvents(database)),
-        keys=Keys(None),
+        keys=Keys(_documents(settings)),
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
+    )
+
+
+def _documents(settings: Settings) -> DidWeb | None:
+    if not settings.did_web_enabled:
+        return None
+    return DidWeb(
+        may_connect=is_public_or_private if settings.did_web_allow_private else is_public,
+        domains=() if settings.did_web_allowlist is None else settings.did_web_allowlist.split(","),
+        ca_file=settings.did_web_ca_file,
     )

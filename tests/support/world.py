@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 import msgspec
 
+from ainp.client.identity import Identity
 from ainp.http.routes import Route
 from support.api import Api, an_api
+from support.envelopes import an_envelope
 
 ADMIN_TOKEN = "let-me-in"
-_LOOK = """
+LOOK = """
 SELECT 'SELECT ' || string_agg(
          format('(SELECT count(*) || '':'' || coalesce(sum(hashtext(t::text)), 0) FROM %1$I t) AS %1$I', tablename),
          ', ' ORDER BY tablename)
@@ -105,7 +107,7 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
             task_id=settled["task_id"],
             committee=settled["receipt"]["committee"],
             epoch=settled["receipt"]["committee_epoch"],
-            look=await api.broker.database.fetchval(_LOOK),
+            look=await api.broker.database.fetchval(LOOK),
         )
 
 
@@ -176,6 +178,9 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
             "capabilities": [_CAPABILITY],
             "semantic_address": {"capabilities": ["translate"], "description": "translates"},
         },
+    ),
+    ("POST", "/api/discovery/envelope"): lambda _: Sent(
+        "/api/discovery/envelope", msgspec.json.decode(an_envelope(Identity.new()))
     ),
     ("GET", "/api/agents/{did}"): lambda w: Sent(f"/api/agents/{w.client}"),
     ("GET", "/api/reputation/{did}"): lambda w: Sent(f"/api/reputation/{w.client}"),

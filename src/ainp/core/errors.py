@@ -62,6 +62,30 @@ class InvalidProposal(InvalidRequest):
     code = "INVALID_PROPOSAL"
 
 
+class InvalidProof(InvalidRequest):
+    """A usefulness proof measures what can't be: a metric out of range, or none for its kind of work."""
+
+    code = "INVALID_PROOF"
+
+
+class EmptyMetrics(InvalidRequest):
+    """A usefulness proof in which nothing was done."""
+
+    code = "EMPTY_METRICS"
+
+
+class StaleProof(InvalidRequest):
+    """A usefulness proof of another time."""
+
+    code = "STALE_PROOF"
+
+
+class FraudDetected(InvalidRequest):
+    """Usefulness proofs that look made up."""
+
+    code = "FRAUD_DETECTED"
+
+
 class OwnProposal(InvalidRequest):
     """A party tried to accept what it proposed itself."""
 
@@ -78,6 +102,18 @@ class InvalidEnvelope(InvalidRequest):
     """What was sent is no envelope: members are missing, stand twice or are of the wrong kind."""
 
     code = "INVALID_ENVELOPE"
+
+
+class UnsupportedMsgType(InvalidRequest):
+    """The envelope's kind of message is not for this route."""
+
+    code = "UNSUPPORTED_MSG_TYPE"
+
+
+class InvalidAdvertisement(InvalidRequest):
+    """The payload does not say what the agent can do."""
+
+    code = "INVALID_ADVERTISE_PAYLOAD"
 
 
 class UnsupportedVersion(InvalidRequest):
@@ -249,6 +285,12 @@ class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used with another body."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class DuplicateProof(Conflict):
+    """The agent has submitted a proof of this trace already."""
+
+    code = "DUPLICATE_PROOF"
 
 
 class ReplayDetected(Conflict):

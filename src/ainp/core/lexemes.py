@@ -7,7 +7,7 @@ A decoder that makes 1.0 a float and an object a hash table has lost what two of
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isinf
 from typing import Any, NoReturn
@@ -17,7 +17,8 @@ from ainp.core.errors import InvalidEnvelope, InvalidJson
 from ainp.core.limits import MAX_DEPTH, MAX_ENVELOPE_VALUES, MAX_NUMBER_DIGITS
 
 _EXACT_DIGITS = 15  # whole numbers of so many digits are written by every language alike
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _SMALLEST, _LARGEST = 1e-4, 1e15  # between them nobody writes an exponent
 
 Members = dict[str, Any]
@@ -39,7 +40,7 @@ def read(raw: bytes) -> Members:
     """
     try:
         text = raw.decode()
-        _check_values(text)
+        _check_shape(text)
         tree = json.loads(
             text, object_pairs_hook=_members, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
         )
@@ -47,8 +48,6 @@ def read(raw: bytes) -> Members:
         raise InvalidJson(f"the envelope is not JSON (RFC 8259, UTF-8): {error}") from error
     if type(tree) is not dict:
         raise InvalidEnvelope(f"expected an object, found {kind_of(tree)}")
-    if text.count("{") + text.count("[") > MAX_DEPTH:
-        _check_depth(tree)
     if "\\u" in text:
         _check_texts(tree)
     return tree
@@ -156,22 +155,19 @@ def _constant(text: str) -> NoReturn:
     raise InvalidJson(f"the envelope is not JSON: found {text}")
 
 
-def _check_values(text: str) -> None:
-    if _separators(text) > MAX_ENVELOPE_VALUES and _separators(_STRING.sub("", text)) > MAX_ENVELOPE_VALUES:
-        raise InvalidEnvelope(f"found more than {MAX_ENVELOPE_VALUES} values, expected at most so many")
-
-
-def _separators(text: str) -> int:
-    return text.count(",") + text.count("{") + text.count("[")
-
-
-def _check_depth(tree: Any) -> None:  # noqa: ANN401
-    level, depth = [tree], 0
-    while level:
-        depth += 1
+def _check_shape(text: str) -> None:
+    """Refuse what is nested too deeply or has too many values, before anything is made of it."""
+    opened = text.count("{") + text.count("[")
+    if opened <= MAX_DEPTH and opened + text.count(",") <= MAX_ENVELOPE_VALUES:
+        return
+    bare = _STRING.sub("", text)
+    depth = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise InvalidEnvelope(f"the envelope is nested deeper than {MAX_DEPTH} levels")
-        level = [child for node in level for child in _children(node) if type(child) in (dict, list)]
+    if bare.count(",") + bare.count("{") + bare.count("[") > MAX_ENVELOPE_VALUES:
+        raise InvalidEnvelope(f"found more than {MAX_ENVELOPE_VALUES} values, expected at most so many")
 
 
 def _check_texts(tree: Any) -> None:  # noqa: ANN401
@@ -192,7 +188,3 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidEnvelope("text: found half a character (a lone surrogate), which UTF-8 can't carry") from error
-
-
-def _children(node: Any) -> Iterator[Any]:  # noqa: ANN401
-    return iter(node.values() if type(node) is dict else node)

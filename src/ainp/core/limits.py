@@ -197,7 +197,7 @@ MAX_DOCUMENT_TIME: Annotated[
 ] = timedelta(seconds=5)
 MAX_DOCUMENTS_AT_ONCE: Annotated[
     int,
-    Limit(Of.ENVELOPE, "documents that one process fetches at once", "the next waits", "others than agents need it"),
+    Limit(Of.ENVELOPE, "documents that one process fetches at once", "the next waits", "few agents are new"),
 ] = 8
 MAX_DOCUMENTS_WAITING: Annotated[
     int, Limit(Of.ENVELOPE, "documents that wait for it", "503 `UNAVAILABLE`", "the last waits for half a minute")

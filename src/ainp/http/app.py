@@ -29,7 +29,7 @@ from ainp.core.errors import (
 )
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
-from ainp.http import docs, problems, rates, refusals, websocket
+from ainp.http import docs, envelopes, problems, rates, refusals, websocket
 from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
@@ -202,9 +202,13 @@ async def _use(call: Call) -> None:
 
 
 async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
-    _decode(route, call, raw)
+    if route.envelope:
+        await envelopes.receive(call, raw)
+    else:
+        _decode(route, call, raw)
     await rates.admit_actor(call)
-    key = call.headers.get("idempotency-key") if call.method == "POST" else None
+    keyed = call.method == "POST" and not route.envelope  # an envelope has its id for that
+    key = call.headers.get("idempotency-key") if keyed else None
     if key is None:
         reply = await route.handler(call)
         log(reply.lines)

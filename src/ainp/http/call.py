@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid, parse_did
+from ainp.core.envelope import Envelope
 from ainp.core.errors import Forbidden, InvalidDid, InvalidRequest, NotFound
 from ainp.core.ids import parse_id
 from ainp.core.limits import MAX_PAGE
@@ -52,6 +53,7 @@ class Call:
     proof: Proof | None = None
     actor: AgentDid | None = None
     reader: AgentDid | None = None  # None: may read everything
+    envelope: Envelope | None = None
 
     @property
     def by(self) -> AgentDid:
@@ -63,6 +65,12 @@ class Call:
     def address(self) -> str | None:
         """The other end of the connection."""
         return address_of(self.scope)
+
+    @property
+    def signed(self) -> Envelope:
+        """The envelope that was received; only routes that take one ask."""
+        assert self.envelope is not None
+        return self.envelope
 
     def check_owner(self, *owners: AgentDid | None) -> None:
         """Refuse a reader who is none of *owners*, of what is theirs alone."""

@@ -133,7 +133,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if route.method != "POST":
+    if route.method != "POST" or route.envelope:
         return []
     meaning = "the same key and body give the first answer for 24 hours, another body 409"
     schema = {"type": "string", "minLength": 1, "maxLength": 255}

@@ -13,12 +13,13 @@ from ainp.core.negotiation import NegotiationState
 from ainp.core.rate_policy import Group
 from ainp.core.receipt import ReceiptStatus
 from ainp.core.trail import Trace
-from ainp.http import agents, health, metrics, money, negotiations, receipts, stakes, trail
+from ainp.http import agents, discovery, health, metrics, money, negotiations, receipts, stakes, trail
 from ainp.http.auth import METRICS
 from ainp.http.call import Call, Reply
 from ainp.http.rates import group_of
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
+from ainp.wire import envelopes as we
 from ainp.wire import negotiations as wn
 from ainp.wire import receipts as wr
 from ainp.wire import stakes as ws
@@ -47,7 +48,8 @@ class Route:
     One method of one path; *actor* reads from the body who acts, if the route needs to know.
 
     In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
-    *private* is shown to its owner. *newcomers* are agents that need not be registered yet.
+    *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
+    need not be registered yet.
     """
 
     method: str
@@ -65,6 +67,7 @@ class Route:
     private: bool = False
     signed_body: Callable[[Any], bool] | None = None
     newcomers: bool = False
+    envelope: bool = False
     rate: Group | None = None
     media_type: str = "application/json"
 
@@ -116,6 +119,10 @@ _FILTERS = (
 _ACTS = (e.InvalidDid, e.Unauthenticated, e.Forbidden)
 _STAKES = (*_ACTS, e.AgentNotFound)
 _SIGNS = (*_ACTS, e.InvalidSignature)
+_ENVELOPE = (
+    *(*_SIGNS, e.NoVerificationKey, e.ReplayDetected),
+    *(e.InvalidEnvelope, e.UnsupportedVersion, e.InvalidTimestamp, e.EnvelopeExpired),
+)
 _MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
 _ATTESTS = (
     *_SIGNS,
@@ -141,6 +148,18 @@ ROUTES: tuple[Route, ...] = (
         newcomers=True,
         rate=Group.REGISTRATION,
     ),
+    replace(
+        _post(
+            "/api/discovery/envelope",
+            discovery.receive,
+            we.AdvertisedReply,
+            we.EnvelopeBody,
+            None,
+            *(*_ENVELOPE, e.UnsupportedMsgType, e.InvalidAdvertisement),
+        ),
+        envelope=True,
+        newcomers=True,
+    ),
     _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, e.AgentNotFound, e.NotFound),
     replace(
         _post(
@@ -149,7 +168,7 @@ ROUTES: tuple[Route, ...] = (
             wn.NegotiationReply,
             wn.InitiateBody,
             "initiator_did",
-            *(*_SIGNS, e.InvalidProposal, e.SelfNegotiation),
+            *(*_SIGNS, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen),
         ),
         status=201,
     ),

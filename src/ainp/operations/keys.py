@@ -34,15 +34,20 @@ class Keys:
         """
         if did.startswith("did:key:"):
             return VerificationKey(key_id, key_that_verifies(did))
-        if self._documents is None:
-            raise NoVerificationKey("Signature verification failed: did:web is switched off (DID_WEB_ENABLED)")
-        if not new and not await agents.exists(db, did):
-            raise NoVerificationKey(f"Signature verification failed: {did} is not registered")
-        keys = await self._documents.keys_of(did)
-        named = [key for key in keys if key_id in (key.id, did)]
+        named = [key for key in await self.all_of(db, did, new=new) if key_id in (key.id, did)]
         if len(named) != 1:
             raise NoVerificationKey(
                 f"Signature verification failed: {did} has {len(named)} keys for {key_id[:200]!r}, expected one:"
                 " name it by its URL in the document"
             )
         return named[0]
+
+    async def all_of(self, db: Session, did: AgentDid, *, new: bool = False) -> Sequence[VerificationKey]:
+        """Every key of *did*, for what names none; as `of`, never an empty list."""
+        if did.startswith("did:key:"):
+            return (VerificationKey(did, key_that_verifies(did)),)
+        if self._documents is None:
+            raise NoVerificationKey("Signature verification failed: did:web is switched off (DID_WEB_ENABLED)")
+        if not new and not await agents.exists(db, did):
+            raise NoVerificationKey(f"Signature verification failed: {did} is not registered")
+        return await self._documents.keys_of(did)
