@@ -98,7 +98,7 @@ class Parties:
 
 
 def check_form(attestation: Attestation, *, pass_score: float, scored: bool = False) -> None:
-    """Refuse what no one could say: a type, score, confidence or evidence out of range; *scored*: verdicts have both."""
+    """Refuse what no one could say: a type, score, confidence or evidence out of range; *scored* wants both."""
     if not _TYPE.fullmatch(attestation.type):
         raise InvalidRequest(
             f"type: found {attestation.type[:80]!r}, expected capitals such as AUDIT_PASS ({_TYPE.pattern})",

@@ -1,0 +1,52 @@
+"""The order of what is found."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, words_of
+
+
+@pytest.mark.parametrize(
+    ("similarity", "trust", "usefulness", "score"),
+    [(0.9, 0.5, 0.2, 0.71), (0.7, 0.9, 0.8, 0.77), (0.8, 0.8, 0.5, 0.77), (1, 1, 1, 1)],
+)
+def test_a_score_is_a_weighted_sum(similarity: float, trust: float, usefulness: float, score: float) -> None:
+    assert Found("a", similarity, trust, usefulness).score(Weights()) == pytest.approx(score)
+
+
+def test_the_best_capability_of_each_agent_counts() -> None:
+    found = [Found("b", 0.8, 0, 0), Found("a", 0.5, 0, 0), Found("a", 0.9, 0, 0), Found("c", 0.8, 0, 0)]
+
+    assert [(f.agent, f.similarity) for f in rank(found, Weights(), limit=3)] == [("a", 0.9), ("b", 0.8), ("c", 0.8)]
+    assert len(rank(found, Weights(), limit=1)) == 1
+
+
+def test_words_that_are_shared_break_ties() -> None:
+    query = words_of("Translate a legal contract")
+
+    assert shared_words(query, "I translate any CONTRACT") == pytest.approx(2 / 3)
+    assert shared_words(words_of("a to"), "a to b") == 0
+    first = Found("z", 0.8, 0.5, 0, shared_words(query, "translate a legal contract"))
+    assert rank([Found("a", 0.8, 0.5, 0), first], Weights(), limit=1) == [first]
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_more_of_anything_never_ranks_lower(similarity: float, trust: float, usefulness: float, more: float) -> None:
+    worse = Found("a", similarity, trust, usefulness).score(Weights())
+
+    assert Found("a", max(similarity, more), trust, usefulness).score(Weights()) >= worse
+    assert Found("a", similarity, max(trust, more), usefulness).score(Weights()) >= worse
+    assert Found("a", similarity, trust, max(usefulness, more)).score(Weights()) >= worse
+
+
+@pytest.mark.parametrize("weights", [(0.6, 0.3, 0.2), (1.1, -0.1, 0), (0, 0, 0)])
+def test_weights_add_up(weights: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="add up to 1"):
+        Weights(*weights)
+
+
+def test_ten_proofs_do_not_outrank_a_long_record() -> None:
+    assert lower_usefulness(10_000, 0) == 0
+    assert lower_usefulness(9_000, 10) < lower_usefulness(8_000, 1_000)
+    assert lower_usefulness(100, 1) == 0
