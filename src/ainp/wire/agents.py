@@ -6,30 +6,41 @@ from msgspec import Meta, Struct
 
 from ainp.core.agent import Capability
 from ainp.core.errors import InvalidRequest
+from ainp.core.limits import (
+    MAX_CAPABILITIES,
+    MAX_CAPABILITY_EVIDENCE_LENGTH,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    MAX_VERSION_LENGTH,
+)
 from ainp.wire.values import Did
+
+Description = Annotated[str, Meta(min_length=1, max_length=MAX_DESCRIPTION_LENGTH)]
+Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_LENGTH)]
 
 
 class CapabilityBody(Struct):
     """One thing an agent can do."""
 
-    description: str
-    tags: list[str] = []
-    version: str = "1.0.0"
-    evidence: str | None = None
+    description: Description
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    version: Annotated[str, Meta(max_length=MAX_VERSION_LENGTH)] = "1.0.0"
+    evidence: Annotated[str, Meta(max_length=MAX_CAPABILITY_EVIDENCE_LENGTH)] | None = None
 
 
 class AddressBody(Struct):
     """A semantic address; what it claims about its own trust is ignored."""
 
     did: Did
-    capabilities: list[CapabilityBody]
+    capabilities: Annotated[list[CapabilityBody], Meta(max_length=MAX_CAPABILITIES)]
 
 
 class DescriptionBody(Struct):
     """The capabilities of a flat registration: names, and what they are about."""
 
-    capabilities: list[str] = []
-    description: str | None = None
+    capabilities: Annotated[list[Description], Meta(max_length=MAX_CAPABILITIES)] = []
+    description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] | None = None
 
 
 class RegisterBody(Struct):
@@ -38,7 +49,7 @@ class RegisterBody(Struct):
     address: AddressBody | None = None
     ttl: Annotated[float | None, Meta(description="milliseconds; kept within one minute and 30 days")] = None
     did: Did | None = None
-    capabilities: list[CapabilityBody | str] | None = None
+    capabilities: Annotated[list[CapabilityBody | Description], Meta(max_length=MAX_CAPABILITIES)] | None = None
     semantic_address: DescriptionBody | None = None
 
     def claimed(self) -> str:
