@@ -2,6 +2,7 @@
 
 import asyncio
 
+from support.envelopes import an_envelope
 from support.signing import a_strict_api, identity, signed_request
 
 
@@ -30,3 +31,18 @@ async def test_an_attestation_that_is_not_proven_yet_uses_up_nothing_of_whom_it_
             answer = await api.api.client.post(path, json=body)
             assert answer.status_code != 429
             assert "by-did" not in answer.headers["ratelimit"]
+
+
+async def test_who_has_signed_an_envelope_is_counted(database_url: str) -> None:
+    async with a_strict_api(database_url, rate_limit_enabled=True, rate_limit_max=20) as api:
+        answers = [
+            await api.api.client.post(
+                "/api/discovery/envelope",
+                content=an_envelope(identity(name)),
+                headers={"Content-Type": "application/json"},
+            )
+            for name in ("alice", "alice", "alice", "bob")
+        ]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
+        assert "discovery-by-did" in answers[-1].headers["ratelimit"]

@@ -16,7 +16,7 @@ _HEAD = """\
 
 A request is counted twice: for the address it comes from, before its body is read or a signature verified; and for the
 DID that acts, once that is known. Each has a bucket in each group of routes. Both must let the request through, so a
-DID that is made up costs the address it comes from. Health and metrics are not counted.
+DID that is made up costs the address it comes from. Health, metrics, `/docs` and `/openapi.json` are not counted.
 
 - **Where**: in strict mode, behind a proxy, and wherever `RATE_LIMIT_ENABLED=true`. In compat mode on loopback whoever
   is there is the operator, and nothing is limited unless that is set.
@@ -67,6 +67,7 @@ that is nearest to being full makes room, which is the one that matters least. I
 **On several nodes** in Redis, with `REDIS_URL`: `redis://user:password@host:port/db`, or `rediss://` for TLS, certified
 by `REDIS_TLS_CA` or by whom the system trusts. A user of an ACL needs
 `~ainp:1:rate:* +evalsha +script|load +get +set +time`. Keys expire by themselves.
+Where nothing is limited, nobody connects.
 
 A Redis that goes away ends no request, and delays none by more than some 50 ms. Until it is back, which is noticed
 within seconds, each node counts alone, and says so: in the header above, in the log (`[RateLimit] Redis unavailable`,

@@ -19,6 +19,7 @@ from ainp.core.did import AgentDid
 from ainp.core.errors import RateLimited
 from ainp.core.rate import SECOND_US, Limit, Taken
 from ainp.core.rate_policy import Group
+from ainp.http import refusals
 from ainp.http.call import Call
 from ainp.http.compat import PROXY_HEADER
 from ainp.http.fields import Fields
@@ -66,7 +67,8 @@ def group_of(tag: str) -> Group | None:
 async def admit_address(broker: Broker, group: Group | None, scope: Scope, headers: Fields) -> None:
     """Let a request in, as far as its address goes; raises RateLimited."""
     if broker.rates is not None and group is not None:
-        visit = scope[_VISIT] = _Visit(address_of(scope, headers, broker.settings), group, [])
+        address = scope[refusals.ADDRESS] = address_of(scope, headers, broker.settings)
+        visit = scope[_VISIT] = _Visit(address, group, [])
         await _take_of_address(broker.rates, visit, group)
 
 
@@ -74,10 +76,10 @@ async def admit_actor(call: Call) -> None:
     """
     Let a request in, as far as who acts goes; raises RateLimited.
 
-    In strict mode that is who has signed the request: a body that is signed itself is verified later, and until then
-    it must not use up what the one it names may do.
+    In strict mode that is who has signed the request, or its envelope: an attestation that is signed itself is verified
+    later, and until then it must not use up what the one it names may do.
     """
-    believed = None if call.broker.settings.strict else call.actor
+    believed = None if call.broker.settings.strict and call.envelope is None else call.actor
     did = believed if call.proof is None else call.proof.did
     if did is not None:
         await admit_did(call.broker, call.scope, did)
