@@ -10,6 +10,7 @@ import pytest
 from ainp.operations import trail
 from ainp.worker import upkeep
 from support.api import Api, an_api
+from support.builders import agents
 from support.clock import let_pass
 from support.races import at_once, post
 from support.world import ADMIN_TOKEN, World
@@ -129,7 +130,7 @@ async def test_what_was_undone_is_not_told(world: World) -> None:
 
 
 async def test_nothing_secret_gets_into_the_trail(database_url: str) -> None:
-    secret = "hunter2-hunter2"
+    secret = "hunter2-hunter2-hunter2"
     settings = {"admin_token": ADMIN_TOKEN, "ainp_proxy_secret": secret}
     async with an_api(database_url, **settings) as api:
         sent = {"authorization": f"Bearer {secret}", "x-ainp-proxy-secret": secret, "signature": secret}
@@ -237,3 +238,24 @@ async def test_refusals_outlive_a_database_that_is_away_as_a_number(database_url
 
         assert lost == 1
         assert (record["event_type"], record["details"]) == ("left_out", {"count": 1, "codes": {"FORBIDDEN": 1}})
+
+
+async def test_who_comes_too_often_is_one_record_with_the_address_that_the_proxy_names(database_url: str) -> None:
+    settings = {"admin_token": ADMIN_TOKEN, "ainp_proxy_secret": "what the proxy shows"}
+    limits = {"rate_limit_enabled": True, "rate_limit_max": 5, "rate_limit_address_factor": 1}
+    async with an_api(database_url, **settings, **limits) as api:
+        (did,) = agents(1)
+        sent = {
+            "x-ainp-proxy-secret": "what the proxy shows",
+            "x-forwarded-for": "203.0.113.7, 2001:db8::7",
+            "x-ainp-did": did,
+        }
+        answers = [await api.client.get(f"/api/reputation/{did}", headers=sent) for _ in range(40)]
+        await trail.flush(api.broker.database, api.broker.refusals)
+        rows = await api.broker.database.fetch("SELECT abbrev(ip_address) AS address, * FROM audit_log")
+
+        limited = [answer for answer in answers if answer.status_code == 429]
+        assert limited
+        (row,) = rows
+        assert (row["event_type"], row["agent_did"], row["address"]) == ("rate_limit", did, "2001:db8::/64")
+        assert row["details"]["count"] == len(limited)

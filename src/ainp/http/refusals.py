@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from starlette.types import Scope
 
@@ -14,9 +14,10 @@ from ainp.core.trail import Refusal, Trace
 from ainp.http.fields import Fields
 from ainp.telemetry.metrics import AUDIT_LEFT_OUT, UNMATCHED, method_label
 
-# Members of a request's scope: its route, and who acts, once they are known.
+# Members of a request's scope: its route, who acts, and what a proxy says where it comes from, once they are known.
 ROUTE = "ainp.route"
 ACTOR = "ainp.actor"
+ADDRESS = "ainp.address"
 _TRACES: Mapping[type[BrokerError], Trace] = {
     e.UntrustedRequest: Trace.UNTRUSTED_REQUEST,
     e.UnauthorizedAttestation: Trace.ATTESTATION_REFUSED,
@@ -50,10 +51,11 @@ def note(broker: Broker, error: BrokerError, scope: Scope) -> None:
 
 
 def address_of(scope: Scope) -> str | None:
-    """The other end of the connection, which may be a proxy."""
+    """Where a request comes from: what a proxy that has proven itself says, else the other end of the connection."""
     client = scope.get("client")
+    found = scope.get(ADDRESS) or (client[0].split("%", 1)[0] if client else "")
     try:
-        return None if client is None else str(ip_address(client[0].split("%", 1)[0]))
+        return str(ip_network(found)) if "/" in found else str(ip_address(found))
     except ValueError:  # a socket file
         return None
 
