@@ -9,6 +9,7 @@ import pytest
 from httpx import Response
 
 from ainp.core.did import AgentDid
+from support.api import an_api
 from support.documents import Names, a_document_server
 from support.envelopes import an_address, an_envelope
 from support.signing import SignedApi, a_strict_api, identity
@@ -165,3 +166,12 @@ async def test_a_did_web_signs_with_any_key_of_its_document(
 async def test_with_d_switched_on_and_a_switched_off_a_is_refused(database_url: str) -> None:
     async with a_strict_api(database_url, signature_schemes="D") as api:
         await refused(api, an_envelope(ALICE), 401, "INVALID_SIGNATURE")
+
+
+async def test_in_compat_mode_an_envelope_is_verified_too(database_url: str) -> None:
+    async with an_api(database_url) as compat:
+        api = SignedApi(compat)
+        forged = an_envelope(BOB, did=ALICE.did)
+
+        await refused(api, forged, 401, "INVALID_SIGNATURE", **{"X-AINP-DID": ALICE.did})
+        assert (await send(api, an_envelope(ALICE))).status_code == 200
