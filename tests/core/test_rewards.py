@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.rewards import Candidate, most_of_fees, share, sources
+from ainp.core.ledger import MINT, POOL, available, usefulness_rewards
+from ainp.core.rewards import Candidate, most_of_fees, share
 
 CANDIDATES = st.lists(
     st.builds(
@@ -67,9 +68,15 @@ def test_trading_with_oneself_costs_more_than_it_earns(total: int, fees: list[in
     assert sum(share(total, candidates, least_score=0).values()) < sum(fees)
 
 
-@given(total=st.integers(0, 10**12), pool=st.integers(-10, 10**12))
-def test_the_pool_pays_first(total: int, pool: int) -> None:
-    parts = sources(total, pool=pool)
+@given(
+    shares=st.dictionaries(st.sampled_from(["did:key:a", "did:key:b", "did:key:c"]), st.integers(1, 10**12)),
+    pool=st.integers(-10, 2 * 10**12),
+)
+def test_the_pool_pays_first_and_the_mint_the_rest(shares: dict[str, int], pool: int) -> None:
+    entries = usefulness_rewards("2026-01-02T03", shares, pool=pool)
+    paid = {did: sum(e.amount for e in entries if e.target == available(did)) for did in shares}
 
-    assert sum(parts.values()) == total
-    assert parts.get("pool", 0) == min(total, max(0, pool))
+    assert paid == shares
+    assert len({e.key for e in entries}) == len(entries)
+    assert sum(e.amount for e in entries if e.source == POOL) == min(sum(shares.values()), max(0, pool))
+    assert all(e.source in (POOL, MINT) and e.amount > 0 for e in entries)

@@ -6,7 +6,7 @@ that may be negative), fees and the pool, and each receipt has a reward account 
 business event it books in its key, which is unique: what happened once is booked once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -56,6 +56,7 @@ class Reason(StrEnum):
     STAKE = "stake"
     UNSTAKE = "unstake"
     SLASH = "slash"
+    USEFULNESS_REWARD = "usefulness_reward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,23 @@ def slash(did: AgentDid, amount: int, slash_id: UUID) -> tuple[Entry, ...]:
     """Take a bond to the pool."""
     key, of = f"slash:{slash_id}", str(slash_id)
     return _entries(Entry(key, staked(did), POOL, Credits(amount), Reason.SLASH, of))
+
+
+def usefulness_rewards(hour: str, shares: Mapping[str, int], *, pool: int) -> tuple[Entry, ...]:
+    """
+    Pay an hour's *shares* by DID, from the pool as far as its *pool* units go, then from the mint.
+
+    *hour* names it, so that what is paid for an hour is paid once.
+    """
+    entries = []
+    for did in sorted(shares):
+        of_pool = min(shares[did], max(0, pool))
+        pool -= of_pool
+        for source, amount in ((POOL, of_pool), (MINT, shares[did] - of_pool)):
+            key = f"usefulness:{hour}:{did}:{source}"
+            target = available(did)
+            entries.append(Entry(key, source, target, Credits(amount), Reason.USEFULNESS_REWARD, hour))
+    return _entries(*entries)
 
 
 def close_reward(task_id: TaskId, amount: int, members: Sequence[AgentDid]) -> tuple[Entry, ...]:

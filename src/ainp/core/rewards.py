@@ -39,10 +39,3 @@ def share(total: int, candidates: Sequence[Candidate], *, least_score: int) -> M
 def most_of_fees(fees: int, *, share_bp: int) -> int:
     """The most that an agent gets back of the *fees* that its receipts of the hour have paid."""
     return fees * share_bp // 10_000
-
-
-def sources(total: int, *, pool: int) -> Mapping[str, Credits]:
-    """Where a total comes from: the pool as far as it goes, else the mint."""
-    of_pool = min(total, max(0, pool))
-    parts = {"pool": of_pool, "mint": total - of_pool}
-    return {name: Credits(part) for name, part in parts.items() if part}

@@ -194,6 +194,7 @@ CREATE TABLE agents (
     expires_at timestamp with time zone,
     usefulness_score_cached numeric(5,2) DEFAULT 0 NOT NULL,
     usefulness_last_updated timestamp with time zone,
+    usefulness_proofs integer DEFAULT 0 NOT NULL,
     CONSTRAINT agents_did_check CHECK (((did ~~ 'did:key:%'::text) OR (did ~~ 'did:web:%'::text))),
     CONSTRAINT agents_usefulness_score_cached_check CHECK (((usefulness_score_cached >= (0)::numeric) AND (usefulness_score_cached <= (100)::numeric)))
 );
@@ -410,6 +411,17 @@ ALTER TABLE reputation_observations ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE reward_hours (
+    hour timestamp with time zone NOT NULL,
+    total bigint NOT NULL,
+    from_pool bigint NOT NULL,
+    recipients integer NOT NULL,
+    paid_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reward_hours_check CHECK (((from_pool >= 0) AND (from_pool <= total))),
+    CONSTRAINT reward_hours_recipients_check CHECK ((recipients >= 0)),
+    CONSTRAINT reward_hours_total_check CHECK ((total >= 0))
+);
+
 CREATE TABLE task_attestations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     task_id uuid NOT NULL,
@@ -469,6 +481,29 @@ WITH (fillfactor='80');
 CREATE TABLE used_nonces (
     key uuid NOT NULL,
     until timestamp with time zone NOT NULL
+);
+
+CREATE TABLE usefulness_proofs (
+    id uuid NOT NULL,
+    intent_id text,
+    agent_did text NOT NULL,
+    work_type text NOT NULL,
+    metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
+    attestations text[],
+    trace_id text NOT NULL,
+    receipt_id uuid,
+    usefulness_score numeric(5,2) DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT usefulness_proofs_usefulness_score_check CHECK (((usefulness_score >= (0)::numeric) AND (usefulness_score <= (100)::numeric))),
+    CONSTRAINT usefulness_proofs_work_type_check CHECK ((work_type = ANY (ARRAY['compute'::text, 'memory'::text, 'routing'::text, 'validation'::text, 'learning'::text])))
+);
+
+CREATE TABLE usefulness_totals (
+    agent_did text NOT NULL,
+    proofs bigint DEFAULT 0 NOT NULL,
+    last_proof_at timestamp with time zone,
+    breakdown jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT usefulness_totals_proofs_check CHECK ((proofs >= 0))
 );
 
 CREATE TABLE welcome_grants (
@@ -549,6 +584,9 @@ ALTER TABLE ONLY reputation_observations
 ALTER TABLE ONLY reputation_observations
     ADD CONSTRAINT reputation_observations_task_id_dimension_key UNIQUE (task_id, dimension);
 
+ALTER TABLE ONLY reward_hours
+    ADD CONSTRAINT reward_hours_pkey PRIMARY KEY (hour);
+
 ALTER TABLE ONLY task_attestations
     ADD CONSTRAINT task_attestations_pkey PRIMARY KEY (id);
 
@@ -560,6 +598,15 @@ ALTER TABLE ONLY task_receipts
 
 ALTER TABLE ONLY used_nonces
     ADD CONSTRAINT used_nonces_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY usefulness_proofs
+    ADD CONSTRAINT usefulness_proofs_agent_did_trace_id_key UNIQUE (agent_did, trace_id);
+
+ALTER TABLE ONLY usefulness_proofs
+    ADD CONSTRAINT usefulness_proofs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY usefulness_totals
+    ADD CONSTRAINT usefulness_totals_pkey PRIMARY KEY (agent_did);
 
 ALTER TABLE ONLY welcome_grants
     ADD CONSTRAINT welcome_grants_pkey PRIMARY KEY (hour);
@@ -575,6 +622,8 @@ CREATE INDEX idx_agents_created ON agents USING btree (created_at);
 CREATE INDEX idx_agents_expires_at ON agents USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX idx_agents_last_seen ON agents USING btree (last_seen_at DESC);
+
+CREATE INDEX idx_agents_useful ON agents USING btree (did) WHERE (usefulness_proofs > 0);
 
 CREATE INDEX idx_audit_log_agent ON audit_log USING btree (agent_did, "timestamp" DESC, id DESC) WHERE (agent_did IS NOT NULL);
 
@@ -626,6 +675,8 @@ CREATE INDEX idx_task_receipts_decidable ON task_receipts USING btree (created_a
 
 CREATE INDEX idx_task_receipts_epoch ON task_receipts USING btree (epoch_id);
 
+CREATE INDEX idx_task_receipts_finalized_at ON task_receipts USING btree (finalized_at) WHERE (status = 'finalized'::text);
+
 CREATE INDEX idx_task_receipts_intent ON task_receipts USING btree (intent_id);
 
 CREATE INDEX idx_task_receipts_status ON task_receipts USING btree (status, created_at DESC);
@@ -635,6 +686,12 @@ CREATE INDEX idx_task_receipts_unjudged ON task_receipts USING btree (window_end
 CREATE INDEX idx_task_receipts_unseated ON task_receipts USING btree (created_at) WHERE ((epoch_id IS NULL) AND (judged_at IS NULL));
 
 CREATE INDEX idx_used_nonces_until ON used_nonces USING btree (until);
+
+CREATE INDEX idx_usefulness_agent ON usefulness_proofs USING btree (agent_did, created_at DESC);
+
+CREATE INDEX idx_usefulness_created ON usefulness_proofs USING btree (created_at);
+
+CREATE UNIQUE INDEX idx_usefulness_receipt ON usefulness_proofs USING btree (receipt_id) WHERE (receipt_id IS NOT NULL);
 
 CREATE TRIGGER agent_reputation_sound BEFORE INSERT OR UPDATE ON agent_reputation FOR EACH ROW EXECUTE FUNCTION reputation_is_sound();
 
