@@ -4,9 +4,8 @@ Everything an operator can set: environment variables and `.env`, read once, che
 Below the entry points nobody reads the environment; they get the policies that are made here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ainp import setting_problems as problem
+from ainp import setting_secrets
 from ainp.core.attestation import millionths
 from ainp.core.committee import DrawPolicy, Eligibility
 from ainp.core.did import parse_did
@@ -29,8 +30,21 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
-from ainp.setting_kinds import Boolean, Cron, Did, Domains, File, HttpUrl, Part, PostgresUrl, RedisUrl, Schemes
-from ainp.store.embedded import CONNECTIONS_FOR_REQUESTS
+from ainp.setting_kinds import (
+    Boolean,
+    Cron,
+    Did,
+    Domains,
+    File,
+    HttpUrl,
+    KeyFile,
+    Part,
+    PostgresUrl,
+    PrivateKey,
+    RedisUrl,
+    Schemes,
+)
+from ainp.setting_problems import is_every_address, is_loopback, problems_of
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
 
@@ -43,7 +57,12 @@ class Settings(BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -82,8 +101,8 @@ class Settings(BaseSettings):
     ainp_proxy_secret: SecretStr | None = Field(
         None, description="compat behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
     )
-    ainp_tls_cert: Path | None = Field(None, description="certificate chain in PEM: the broker itself speaks TLS")
-    ainp_tls_key: Path | None = Field(None, description="the certificate's private key in PEM")
+    ainp_tls_cert: File | None = Field(None, description="certificate chain in PEM: the broker itself speaks TLS")
+    ainp_tls_key: File | None = Field(None, description="the certificate's private key in PEM")
     signature_schemes: Schemes = Field(
         "A,C,B", description="which signatures of envelopes are tried, in this order: docs/envelopes.md"
     )
@@ -114,6 +133,7 @@ class Settings(BaseSettings):
         10, ge=1, le=1000, description="how many times as much an address may, for the agents that share it"
     )
     redis_url: RedisUrl | None = Field(None, description="where nodes count together; without it each counts alone")
+    nats_url: SecretStr | None = Field(None, description="not used by this version, which says so at start")
     redis_tls_ca: File | None = Field(
         None, description="who certifies a `rediss://` server; default: who the system trusts"
     )
@@ -124,7 +144,13 @@ class Settings(BaseSettings):
     initial_credits_hourly_cap: int = Field(
         10**12, ge=0, le=10**17, description="atomic units all new agents of an hour get at most"
     )
-    broker_did: Did | None = Field(None, description="who gets the broker's share; unset: the fees account")
+    broker_did: Did | None = Field(
+        None, description="who gets the broker's share, and who it signs as; unset: the fees account, and its key's DID"
+    )
+    broker_private_key: PrivateKey | None = Field(None, description="the broker's key: 32 bytes in base64")
+    broker_key_file: KeyFile | None = Field(
+        None, description="or the file with it, made on first start; default: broker.key beside the embedded PostgreSQL"
+    )
     min_fee_bps: int = Field(1000, ge=0, le=10_000, description="least share of broker and pool together")
     settle_grace_minutes: float = Field(
         60, ge=0, le=_YEAR_MINUTES, description="after it the responder may settle what it delivered"
@@ -189,17 +215,16 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if problems := [
-            *self._quorum_problems(),
+            *problem.of_quorum(self.pou_k, self.pou_m),
             *self._mode_problems(),
-            *self._did_web_problems(),
-            *self._connection_problems(),
+            *problem.of_did_web(self.did_web_allowlist, allow_private=self.did_web_allow_private),
+            *problem.of_tls(self.ainp_tls_cert, self.ainp_tls_key),
+            *(problem.of_connections(self.workers, self.pool_size) if self.database_url is None else ()),
+            *setting_secrets.problems(self.secrets, production=self.production),
+            *setting_secrets.key_problems(self.broker_private_key, self.broker_did, file=self.broker_key_file),
         ]:
             raise ValueError("; ".join(problems))
         return self
-
-    def _quorum_problems(self) -> Iterator[str]:
-        if self.pou_k > self.pou_m:
-            yield f"POU_K={self.pou_k} is more than POU_M={self.pou_m}: no committee could reach it"
 
     def _mode_problems(self) -> Iterator[str]:
         if self.strict:
@@ -216,27 +241,10 @@ class Settings(BaseSettings):
                 f"AUTH_MODE=strict needs PUBLIC_BASE_URL where HOST={self.host} is no address that an agent could sign"
                 " a request to"
             )
-        if self.ainp_proxy_secret is not None:
-            yield "AINP_PROXY_SECRET is for AUTH_MODE=compat: in strict mode agents prove themselves who they are"
         if self.credits_dev_deposit_enabled:
             yield "CREDITS_DEV_DEPOSIT_ENABLED=true lets anyone make money: it is for AUTH_MODE=compat"
         if self.pou_require_attestation_signature is False:
             yield "POU_REQUIRE_ATTESTATION_SIGNATURE=false is for AUTH_MODE=compat: in strict mode nothing is believed"
-
-    def _did_web_problems(self) -> Iterator[str]:
-        if self.did_web_allow_private and self.did_web_allowlist is None:
-            yield (
-                "DID_WEB_ALLOW_PRIVATE=true lets anyone aim this broker at machines of its own network: it needs"
-                " DID_WEB_ALLOWLIST"
-            )
-
-    def _connection_problems(self) -> Iterator[str]:
-        if self.database_url is None and self.connections > CONNECTIONS_FOR_REQUESTS:
-            fits = CONNECTIONS_FOR_REQUESTS // self.workers - 1
-            yield (
-                f"{self.connections_in_words}, the embedded PostgreSQL has {CONNECTIONS_FOR_REQUESTS} for them:"
-                f" set {f'POOL_SIZE={fits} or less' if fits > 0 else 'WORKERS lower'}"
-            )
 
     @property
     def connections(self) -> int:
@@ -246,8 +254,7 @@ class Settings(BaseSettings):
     @property
     def connections_in_words(self) -> str:
         """The same with its reason."""
-        pools = f"WORKERS={self.workers} with POOL_SIZE={self.pool_size}"
-        return f"{pools} and one for events are {self.connections} connections"
+        return problem.connections_in_words(self.workers, self.pool_size)
 
     @property
     def production(self) -> bool:
@@ -257,20 +264,12 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host.lower() == "localhost":
-            return True
-        try:
-            return ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def on_every_address(self) -> bool:
         """Whether HOST names no address but all of them."""
-        try:
-            return not self.host or ip_address(self.host.strip("[]")).is_unspecified
-        except ValueError:
-            return False
+        return is_every_address(self.host)
 
     @property
     def mode(self) -> Literal["compat", "strict"]:
@@ -299,9 +298,29 @@ class Settings(BaseSettings):
     @property
     def warnings(self) -> list[str]:
         """What an operator should know although the broker runs."""
+        found = setting_secrets.warnings(self.secrets, production=self.production)
         if self.pou_committee_min_stake == 0:
-            return ["POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant"]
-        return []
+            found.append("POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant")
+        if self.strict and not self.on_loopback and not self.encrypted:
+            found.append(problem.PLAIN)
+        if self.nats_url is not None:
+            found.append("NATS_URL is set, but no bus is used yet: events reach agents by WebSocket alone")
+        return found
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether agents reach the broker by TLS, of its own or of a proxy in front."""
+        return self.ainp_tls_cert is not None or (self.public_base_url or "").startswith("https:")
+
+    @property
+    def secrets(self) -> dict[str, SecretStr]:
+        """Every secret that is set, by its variable."""
+        return {variable_of(name): value for name, value in self if isinstance(value, SecretStr)}
+
+    @property
+    def postgres(self) -> str | None:
+        """Where the given PostgreSQL is, with its password."""
+        return None if self.database_url is None else self.database_url.get_secret_value()
 
     @property
     def redis(self) -> str | None:
@@ -374,24 +393,6 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        problems = [_problem(found["loc"], found["msg"]) for found in error.errors()]
-        raise SettingsError("; ".join([*problems, *_hidden(error, overrides)])) from error
+        raise SettingsError("; ".join(problems_of(error, Settings, overrides))) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f".env is not UTF-8: {error.reason} at byte {error.start}") from error
-
-
-def _hidden(error: ValidationError, overrides: Mapping[str, object]) -> list[str]:
-    """What would be found once the fields that *error* names are right: how the others fit together."""
-    broken = {str(found["loc"][0]) for found in error.errors() if found["loc"]} & set(Settings.model_fields)
-    if not broken:
-        return []
-    try:
-        Settings(**{**overrides, **{name: Settings.model_fields[name].default for name in broken}})
-    except ValidationError as hidden:
-        return [_problem(found["loc"], found["msg"]) for found in hidden.errors() if not found["loc"]]
-    return []
-
-
-def _problem(where: tuple[int | str, ...], message: str) -> str:
-    plain = message.removeprefix("Value error, ")
-    return f"{str(where[0]).upper()}: {plain}" if where else plain

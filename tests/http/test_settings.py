@@ -1,10 +1,12 @@
 """What keeps the broker from starting, and how `.env` is read."""
 
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from ainp.client import Identity
 from ainp.settings import SettingsError, load_settings
 from support.api import a_configuration
 
@@ -24,9 +26,11 @@ USEFULNESS_AGGREGATOR_CRON=0 * * * * # Run hourly
 USEFULNESS_REWARD_POOL_ENABLED=false # Enable when ready to distribute credits
 USEFULNESS_REWARD_POOL_HOURLY=1000000000n # 1000 satoshis per hour
 """
+SECRET = "between proxy and broker"
 REFUSED = {
+    "a secret that can be guessed": ({"ainp_proxy_secret": "0123456789abcde"}, "AINP_PROXY_SECRET has fewer than 16"),
     "strict on any address": ({"auth_mode": "strict", "host": "::"}, "AUTH_MODE=strict needs PUBLIC_BASE_URL"),
-    "strict with a proxy's secret": ({"auth_mode": "strict", "ainp_proxy_secret": "s"}, "AINP_PROXY_SECRET is for"),
+    "strict with a proxy's secret": ({"auth_mode": "strict", "ainp_proxy_secret": SECRET}, "AINP_PROXY_SECRET is for"),
     "strict with free money": ({"auth_mode": "strict", "credits_dev_deposit_enabled": True}, "lets anyone make money"),
     "strict with unsigned attestations": (
         {"auth_mode": "strict", "pou_require_attestation_signature": False},
@@ -42,7 +46,9 @@ REFUSED = {
     "any IPv6 address": ({"host": "::", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
     "an empty host": ({"host": "", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
     "a name": ({"host": "localhost.example.com", "auth_mode": "compat"}, "AINP_PROXY_SECRET"),
-    "a secret, no mode": ({"host": "10.0.0.1", "ainp_proxy_secret": "s"}, "AINP_PROXY_SECRET is for AUTH_MODE=compat"),
+        {"host": "10.0.0.1", "ainp_proxy_secret": SECRET},
+        "AINP_PROXY_SECRET is for AUTH_MODE=compat",
+    ),
     "a scheme that nobody signs with": ({"signature_schemes": "A,E"}, "SIGNATURE_SCHEMES: expected some of A, B, C, D"),
     "a scheme twice": ({"signature_schemes": "A,a"}, "SIGNATURE_SCHEMES: "),
     "no scheme": ({"signature_schemes": ","}, "SIGNATURE_SCHEMES: "),
@@ -132,13 +138,124 @@ def test_the_public_address_is_written_one_way(given: str, base: str) -> None:
 
 
 def test_compat_starts_on_any_address_behind_a_proxy_with_a_secret() -> None:
-    assert a_configuration(host="0.0.0.0", auth_mode="compat", ainp_proxy_secret="s").mode == "compat"
+    assert a_configuration(host="0.0.0.0", auth_mode="compat", ainp_proxy_secret=SECRET).mode == "compat"
+
+
+IN_PRODUCTION = {"ainp_env": "production", "public_base_url": "https://broker.example"}
+WEAK: dict[str, tuple[dict[str, object], str]] = {
+    "a sample token": ({"admin_token": "change-me-change-me"}, "ADMIN_TOKEN is a sample value"),
+    "a short token": ({"admin_token": "x7Gq0"}, "ADMIN_TOKEN has fewer than 16 characters"),
+    "a sample for metrics": ({"metrics_token": "s3cret"}, "METRICS_TOKEN is a sample value"),
+    "a sample behind the proxy": ({"ainp_proxy_secret": "secretsecretsecret"}, "AINP_PROXY_SECRET is a sample value"),
+    "a sample in a URL": (
+        {"database_url": "postgresql://ainp:p%40ssword@db.example/ainp"},
+        "the password in DATABASE_URL is a sample value",
+    ),
+    "a sample in its query": (
+        {"database_url": "postgresql://db.example/ainp?user=ainp&password=postgres"},
+        "the password in DATABASE_URL is a sample value",
+    ),
+    "Redis": ({"redis_url": "rediss://:changeme@redis.example"}, "the password in REDIS_URL is a sample value"),
+    "NATS": ({"nats_url": "nats://secret@bus.example"}, "the password in NATS_URL is a sample value"),
+    "a key of zeros": ({"broker_private_key": b64encode(bytes(32)).decode()}, "BROKER_PRIVATE_KEY is a published"),
+    "a key that counts": (
+        {"broker_private_key": b64encode(bytes(range(32))).decode()},
+        "BROKER_PRIVATE_KEY is a published test key",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "reason"), WEAK.values(), ids=WEAK)
+def test_what_everybody_knows_is_refused_in_production_and_warned_of_elsewhere(
+    given: dict[str, object], reason: str
+) -> None:
+    mode = {"auth_mode": "compat"} if "ainp_proxy_secret" in given else {}
+
+    assert any(said.startswith(reason) for said in a_configuration(**given, **mode).warnings)
+    with pytest.raises(SettingsError, match=reason) as refused:
+        a_configuration(**IN_PRODUCTION, **given, **mode)
+
+    for secret in given.values():
+        assert str(secret) not in str(refused.value)
+
+
+def test_good_secrets_start_in_production_without_a_word() -> None:
+    settings = a_configuration(
+        **IN_PRODUCTION,
+        admin_token="kZ1-q9Vw_LrT5xBn",
+        metrics_token="mN3.vC8_yHs6+dRp",
+        database_url="postgresql://ainp:Wq7vTz2m@db.example:5432,[::1]/ainp?sslmode=verify-full",
+        redis_url="rediss://ainp:Jd8s_Xc1@redis.example:6380/1",
+        broker_private_key=Identity.new().private_key,
+        pou_committee_min_stake=1,
+    )
+
+    assert settings.warnings == []
+
+
+MISREAD = [
+    *("postgresql://ainp:dis/tinctive@db.example/ainp", "postgresql://ainp:9/tinctive@db.example/ainp"),
+    *("postgresql://ainp:dis#tinctive@db.example/ainp", "postgresql://ainp:1?tinctive@db.example/ainp"),
+    *("postgresql://ainp:dis tinctive@db.example/ainp", "postgresql://[tinctive@db.example/ainp"),
+]
+
+
+@pytest.mark.parametrize("url", MISREAD)
+def test_a_url_whose_password_would_be_read_as_something_else_is_refused_and_not_repeated(url: str) -> None:
+    for given in ({"database_url": url}, {"redis_url": url.replace("postgresql", "redis")}):
+        with pytest.raises(SettingsError, match=r"_URL: expected ://user:password@host:port/name") as refused:
+            a_configuration(**given)
+
+        assert "tinctive" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{"broker_private_key": "distinctive"}, {"public_base_url": "https://a:tinctive@b:x"}])
+def test_a_bad_value_with_a_secret_in_it_is_not_repeated(given: dict[str, object]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        a_configuration(**given)
+
+    assert "tinctive" not in str(refused.value)
+    assert "tinctive" not in str(refused.value.__cause__)
+
+
+def test_the_broker_s_did_and_its_key_fit_together() -> None:
+    identity = Identity.new()
+    key = {"broker_private_key": identity.private_key}
+
+    assert a_configuration(**key, broker_did=identity.did).broker_did == identity.did
+    assert a_configuration(**key, broker_did="did:web:broker.example").broker_did == "did:web:broker.example"
+    with pytest.raises(SettingsError, match=f"is that of {identity.did}, not of BROKER_DID="):
+        a_configuration(**key, broker_did=Identity.new().did)
+    with pytest.raises(SettingsError, match="BROKER_KEY_FILE are both set"):
+        a_configuration(**key, broker_key_file="broker.key")
+
+
+@pytest.mark.parametrize("other", ["KEY", "CERT"])
+def test_a_certificate_needs_its_key(tmp_path: Path, other: str) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text("")
+    name = "ainp_tls_cert" if other == "KEY" else "ainp_tls_key"
+
+    with pytest.raises(SettingsError, match=f"is set without AINP_TLS_{other}"):
+        a_configuration(**{name: file})
+
+
+def test_plain_http_for_others_to_read_is_warned_of() -> None:
+    plain = a_configuration(host="10.0.0.1")
+    proxied = a_configuration(host="10.0.0.1", public_base_url="https://broker.example")
+
+    assert "requests come over plain HTTP" in " ".join(plain.warnings)
+    assert "plain HTTP" not in " ".join(proxied.warnings)
+
+
+def test_a_bus_that_is_not_used_yet_is_told_of() -> None:
+    assert "NATS_URL is set, but no bus is used yet" in " ".join(a_configuration(nats_url="nats://bus:4222").warnings)
 
 
 def test_a_secret_does_not_print() -> None:
-    settings = a_configuration(ainp_proxy_secret="hunter2", admin_token="hunter2")
+    settings = a_configuration(ainp_proxy_secret=SECRET, admin_token=SECRET)
 
-    assert "hunter2" not in repr(settings) + str(settings)
+    assert SECRET not in repr(settings) + str(settings)
 
 
 def test_the_missions_env_file_is_read_with_its_comments(tmp_path: Path) -> None:
