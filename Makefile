@@ -22,8 +22,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 run: $(STAMP) ## Start the broker on 127.0.0.1:8080 with its own PostgreSQL
 	@exec $(BIN)/ainp serve --migrate
 
-demo: $(STAMP) ## Play a whole job with made-up agents, and check it; OPTIONS=--fail, --silent, --keep
-	@$(BIN)/ainp demo $(OPTIONS)
+demo: $(STAMP) ## Play a whole job with made-up agents, and check it; AUTH_MODE=strict, OPTIONS=--fail, --silent, --keep
+	@$(BIN)/ainp demo $(if $(AUTH_MODE),--auth-mode $(AUTH_MODE)) $(OPTIONS)
 
 check: $(STAMP) ## Lint, types, layers
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ainp.cli.demo.broker import NotStarted, a_broker
-from ainp.cli.demo.checks import CLAIMS
+from ainp.cli.demo.checks import CLAIMS, STRICT_CLAIMS
 from support.database import a_folder
 from support.serving import AINP, an_environment, commands_on, run_ainp, wait_until
 
@@ -42,9 +42,10 @@ def a_place() -> Iterator[tuple[Path, dict[str, str]]]:
     [
         ([], ["status finalized", "quorum 3 of 5 seats", "together 11,000 11,000 0", "worker 1,000 1,070 +70"]),
         (["--fail"], ["status failed, because of verdicts", "failed verdicts", "reliability 0.500000 0.000000"]),
+        (["--auth-mode", "strict"], ["believes nothing that is not signed", "status finalized"]),
         (["--silent"], ["status finalized", "extended 8 seats", "quorum 3 of 5 seats, extended to 8"]),
     ],
-    ids=["finalizes", "fails", "is extended"],
+    ids=["finalizes", "fails", "is signed", "is extended"],
 )
 def test_a_job_is_played_to_its_end_and_all_of_it_is_checked(options: list[str], lines: list[str]) -> None:
     with a_place() as (temporary, environment):
@@ -52,7 +53,7 @@ def test_a_job_is_played_to_its_end_and_all_of_it_is_checked(options: list[str],
         said = " ".join(run.stdout.split())
 
         assert (run.returncode, run.stderr) == (0, "")
-        assert run.stdout.count("\n   yes ") == len(CLAIMS)
+        assert run.stdout.count("\n   yes ") == len(STRICT_CLAIMS if "strict" in options else CLAIMS)
         for line in lines:
             assert line in said
         assert all(character.isprintable() or character == "\n" for character in run.stdout)

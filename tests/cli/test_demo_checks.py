@@ -15,6 +15,7 @@ from ainp.cli.demo.evidence import Evidence
 from ainp.cli.demo.play import Story
 from ainp.cli.demo.plot import FAILS, FINALIZES, Plot
 from ainp.cli.demo.show import Show
+from ainp.client import verify_receipt
 from ainp.wire.receipts import ReceiptWithAttestations
 from ainp.wire.reputation import AuditorReply
 from support.fixtures import module_database_url
@@ -41,8 +42,8 @@ async def played(module_database_url: str, anyio_backend: str) -> AsyncIterator[
     """What a job leaves behind, played with a broker in this process."""
     async with a_telling_broker(module_database_url) as telling:
         url = f"http://127.0.0.1:{telling.port}"
-        async with httpx.AsyncClient(base_url=url) as http:
-            cast = Cast(http)
+        async with httpx.AsyncClient() as http:
+            cast = Cast(url, http)
             story = Story(DemoBroker(Path(), url, module_database_url), FINALIZES, Show(), cast)
             yield Played(await story.play(), cast)
 
@@ -83,6 +84,14 @@ LIES: dict[str, tuple[str, Lie]] = {
     "event": ("was told", lambda e: replace(e, heard={**e.heard, "client": [*e.heard["client"], (99, "judged")]})),
     "books": ("fsck", lambda e: replace(e, books=[*e.books, "ledger-sum: found 1, expected 0"])),
 }
+
+
+@pytest.mark.parametrize("name", ["statement", "signature", "verdict", "committee", "list"])
+def test_anybody_sees_the_lies_about_the_receipt_itself(played: Played, name: str) -> None:
+    _, lie = LIES[name]
+
+    assert verify_receipt(played.evidence.published) == []
+    assert verify_receipt(lie(played.evidence).published)
 
 
 @pytest.mark.parametrize(("claim", "lie"), LIES.values(), ids=LIES)

@@ -1,144 +1,261 @@
-"""One agent's requests to a broker, typed as they go over the wire."""
+"""
+Everything that an agent can ask of a broker, each as a function from who asks to the question.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import quote
+`Client` and `AsyncClient` have them as methods.
+"""
 
-import httpx
-import msgspec
-from msgspec import Struct
+# ruff: noqa: ARG001 - every call takes who asks, also where the signature alone says it
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ainp.client.ask import Ask, did_of, get, of, part, post, raw
 from ainp.client.identity import Identity
-from ainp.wire.agents import AddressBody, CapabilityBody, RegisterBody, RegisteredReply
-from ainp.wire.credits import BalanceReply, MovementReply, TransactionsReply
+from ainp.wire.agents import AddressBody, AgentReply, CapabilityBody, RegisterBody, RegisteredReply
+from ainp.wire.credits import BalanceReply, DepositBody, DepositReply, TransactionsReply
+from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.negotiations import (
     AcceptBody,
+    CancelBody,
     DeliverBody,
     InitiateBody,
     NegotiationReply,
     ProposeBody,
+    RejectBody,
     SettleBody,
     SettledReply,
 )
 from ainp.wire.receipts import (
-    AttestBody,
+    AttestationPage,
     AttestedReply,
     CommitteeReply,
     EpochReply,
+    FinalizedReply,
+    ReceiptPage,
     ReceiptWithAttestations,
 )
-from ainp.wire.reputation import ChangeReply, HistoryReply, ReputationReply
+from ainp.wire.reputation import HistoryReply, ReputationReply
 
-Reply = TypeVar("Reply")
 Proposal = Mapping[str, Any]
+Who = Identity | None
+_UNWELL = frozenset({503})  # an answer of the health routes, too
 
 
-class Refused(Exception):
-    """The broker has refused; *code* names why, *status* is the answer's."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
+# Agents
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What an agent asks of a broker; *http* has the broker's address as its base, and may be shared by agents."""
+def register(by: Who, *capabilities: str | CapabilityBody, ttl_ms: float | None = None) -> Ask[RegisteredReply]:
+    """Register with exactly these capabilities, or be registered for longer."""
+    can = [CapabilityBody(each) if isinstance(each, str) else each for each in capabilities]
+    body = RegisterBody(address=AddressBody(of(by).did, can), ttl=ttl_ms)
+    return post("/api/agents/register", body, RegisteredReply)
 
-    http: httpx.AsyncClient
-    identity: Identity
 
-    async def register(self, *capabilities: str) -> RegisteredReply:
-        """Register, or be registered for longer."""
-        address = AddressBody(self.identity.did, [CapabilityBody(said) for said in capabilities])
-        return await self._post("/api/agents/register", RegisterBody(address=address), RegisteredReply)
+def agent(by: Who, did: str | None = None) -> Ask[AgentReply]:
+    """An agent that is registered now: oneself, or another."""
+    return get(f"/api/agents/{did_of(by, did)}", AgentReply)
 
-    async def offer(self, intent_id: str, responder: str, proposal: Proposal) -> NegotiationReply:
-        """Open a negotiation with a first proposal, signed."""
-        signed = self.identity.sign_terms(proposal)
-        body = InitiateBody(intent_id, responder, dict(proposal), terms_signature=signed)
-        return await self._post("/api/negotiations", body, NegotiationReply)
 
-    async def propose(self, negotiation_id: str, proposal: Proposal) -> NegotiationReply:
-        """Answer with another proposal, signed."""
-        body = ProposeBody(dict(proposal), terms_signature=self.identity.sign_terms(proposal))
-        return await self._move(negotiation_id, "propose", body)
+def reputation(by: Who, did: str | None = None) -> Ask[ReputationReply]:
+    """A reputation: one's own, or another's."""
+    return get(f"/api/reputation/{did_of(by, did)}", ReputationReply)
 
-    async def accept(self, negotiation: NegotiationReply) -> NegotiationReply:
-        """Accept the proposal as it was seen, and no other, and countersign its terms."""
-        signed = self.identity.sign_terms(negotiation.current_proposal)
-        body = AcceptBody(terms_hash=negotiation.terms_hash, terms_signature=signed)
-        return await self._move(negotiation.id, "accept", body)
 
-    async def deliver(self, negotiation_id: str, outputs_ref: str) -> NegotiationReply:
-        """Say where the finished work is."""
-        return await self._move(negotiation_id, "deliver", DeliverBody(outputs_ref=outputs_ref))
+def history(
+    by: Who, did: str | None = None, *, limit: int | None = None, cursor: str | None = None
+) -> Ask[HistoryReply]:
+    """The changes of a reputation and their reasons, newest first."""
+    return get(f"/api/reputation/{did_of(by, did)}/history", HistoryReply, limit=limit, cursor=cursor)
 
-    async def settle(self, negotiation_id: str) -> SettledReply:
-        """Pay out what was agreed; the answer has the receipt."""
-        return await self._post(f"/api/negotiations/{negotiation_id}/settle", SettleBody(), SettledReply)
 
-    async def attest(
-        self, task_id: str, kind: str, *, score: float | None = None, confidence: float | None = None
-    ) -> AttestedReply:
-        """Say something about a receipt, signed."""
-        body: AttestBody = self.identity.attest(task_id, kind, score=score, confidence=confidence)
-        return await self._post(f"/api/receipts/{task_id}/attestations", body, AttestedReply)
+# Negotiations
 
-    async def receipt(self, task_id: str) -> ReceiptWithAttestations:
-        """A receipt with the first page of what was said."""
-        return await self._get(f"/api/receipts/{task_id}", ReceiptWithAttestations)
 
-    async def statement(self, task_id: str) -> bytes:
-        """The bytes of a receipt's statement, as they are hashed."""
-        return await self._ask("GET", f"/api/receipts/{task_id}/statement")
+def initiate(
+    by: Who,
+    responder_did: str,
+    proposal: Proposal,
+    *,
+    intent_id: str,
+    max_rounds: int | None = None,
+    ttl_minutes: float | None = None,
+) -> Ask[NegotiationReply]:
+    """Open a negotiation with a first proposal, signed."""
+    body = InitiateBody(intent_id, responder_did, dict(proposal), terms_signature=of(by).sign_terms(proposal))
+    if max_rounds is not None:
+        body.max_rounds = max_rounds
+    if ttl_minutes is not None:
+        body.ttl_minutes = ttl_minutes
+    return post("/api/negotiations", body, NegotiationReply)
 
-    async def committee(self, task_id: str) -> CommitteeReply:
-        """A receipt's committee and everything its draw can be repeated from."""
-        return await self._get(f"/api/receipts/{task_id}/committee", CommitteeReply)
 
-    async def epoch(self, number: int) -> EpochReply:
-        """A published list of candidates."""
-        return await self._get(f"/api/committee-epochs/{number}", EpochReply)
+def propose(by: Who, negotiation_id: str, proposal: Proposal) -> Ask[NegotiationReply]:
+    """Answer with another proposal, signed."""
+    body = ProposeBody(dict(proposal), terms_signature=of(by).sign_terms(proposal))
+    return post(_negotiation(negotiation_id, "/propose"), body, NegotiationReply)
 
-    async def reputation(self) -> ReputationReply:
-        """The agent's own reputation."""
-        return await self._get(f"/api/reputation/{self._own}", ReputationReply)
 
-    async def history(self) -> Sequence[ChangeReply]:
-        """The newest changes of the agent's reputation, newest first."""
-        return (await self._get(f"/api/reputation/{self._own}/history", HistoryReply)).changes
+def accept(by: Who, negotiation: NegotiationReply) -> Ask[NegotiationReply]:
+    """Accept the proposal as it was seen, and no other, and countersign its terms."""
+    signed = of(by).sign_terms(negotiation.current_proposal)
+    body = AcceptBody(terms_hash=negotiation.terms_hash, terms_signature=signed)
+    return post(_negotiation(negotiation.id, "/accept"), body, NegotiationReply)
 
-    async def balance(self) -> BalanceReply:
-        """The agent's money."""
-        return await self._get(f"/api/credits/{self._own}", BalanceReply)
 
-    async def transactions(self) -> Sequence[MovementReply]:
-        """The newest entries of the agent's accounts, newest first."""
-        return (await self._get(f"/api/credits/{self._own}/transactions", TransactionsReply)).transactions
+def reject(by: Who, negotiation_id: str, reason: str | None = None) -> Ask[NegotiationReply]:
+    """End a negotiation without agreement."""
+    return post(_negotiation(negotiation_id, "/reject"), RejectBody(reason=reason), NegotiationReply)
 
-    @property
-    def _own(self) -> str:
-        return quote(self.identity.did, safe="")
 
-    async def _move(self, negotiation_id: str, move: str, body: Struct) -> NegotiationReply:
-        return await self._post(f"/api/negotiations/{negotiation_id}/{move}", body, NegotiationReply)
+def cancel(by: Who, negotiation_id: str, reason: str | None = None) -> Ask[NegotiationReply]:
+    """Withdraw; after acceptance the responder may, and what was reserved goes back."""
+    return post(_negotiation(negotiation_id, "/cancel"), CancelBody(reason=reason), NegotiationReply)
 
-    async def _post(self, path: str, body: Struct, reply: type[Reply]) -> Reply:
-        return msgspec.json.decode(await self._ask("POST", path, msgspec.json.encode(body)), type=reply)
 
-    async def _get(self, path: str, reply: type[Reply]) -> Reply:
-        return msgspec.json.decode(await self._ask("GET", path), type=reply)
+def deliver(
+    by: Who,
+    negotiation_id: str,
+    outputs_ref: str | None = None,
+    metrics: Mapping[str, object] | None = None,
+) -> Ask[NegotiationReply]:
+    """Say where the finished work is."""
+    body = DeliverBody(outputs_ref=outputs_ref, metrics=None if metrics is None else dict(metrics))
+    return post(_negotiation(negotiation_id, "/deliver"), body, NegotiationReply)
 
-    async def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        headers = {"X-AINP-DID": self.identity.did, "Content-Type": "application/json"}
-        answer = await self.http.request(method, path, content=body, headers=headers)
-        if answer.is_success:
-            return answer.content
-        try:
-            said = msgspec.json.decode(answer.content, type=dict[str, Any])
-        except msgspec.MsgspecError:  # not the broker's words, something's between
-            said = {}
-        raise Refused(answer.status_code, str(said.get("error")), str(said.get("message", answer.text[:200])))
+
+def settle(by: Who, negotiation_id: str) -> Ask[SettledReply]:
+    """Pay out what was agreed; the answer has the receipt."""
+    return post(_negotiation(negotiation_id, "/settle"), SettleBody(), SettledReply)
+
+
+def negotiation(by: Who, negotiation_id: str) -> Ask[NegotiationReply]:
+    """A negotiation, as its parties see it."""
+    return get(_negotiation(negotiation_id), NegotiationReply)
+
+
+def negotiations(
+    by: Who, did: str | None = None, *, state: str | None = None, limit: int | None = None
+) -> Ask[list[NegotiationReply]]:
+    """One's own negotiations, newest first; *state* may be `active`."""
+    named = of(by).did if did is None else did
+    return get("/api/negotiations", list[NegotiationReply], agent_did=named, state=state, limit=limit)
+
+
+# Receipts
+
+
+def receipt(by: Who, task_id: str) -> Ask[ReceiptWithAttestations]:
+    """A receipt with the first page of what was said."""
+    return get(_receipt(task_id), ReceiptWithAttestations)
+
+
+def receipts(  # noqa: PLR0913 - the filters that there are
+    by: Who,
+    *,
+    agent_did: str | None = None,
+    client_did: str | None = None,
+    committee_did: str | None = None,
+    negotiation_id: str | None = None,
+    status: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Ask[ReceiptPage]:
+    """Receipts, newest first; the page's `cursor` continues."""
+    return get(
+        "/api/receipts",
+        ReceiptPage,
+        agent_did=agent_did,
+        client_did=client_did,
+        committee_did=committee_did,
+        negotiation_id=negotiation_id,
+        status=status,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def attestations(
+    by: Who,
+    task_id: str,
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Ask[AttestationPage]:
+    """What was said about a receipt, oldest first; the page's `cursor` continues."""
+    return get(_receipt(task_id, "/attestations"), AttestationPage, limit=limit, cursor=cursor)
+
+
+def statement(by: Who, task_id: str) -> Ask[bytes]:
+    """The bytes of a receipt's statement, as they are hashed."""
+    return Ask("GET", _receipt(task_id, "/statement"), raw)
+
+
+def committee(by: Who, task_id: str) -> Ask[CommitteeReply]:
+    """A receipt's committee and everything its draw can be repeated from."""
+    return get(_receipt(task_id, "/committee"), CommitteeReply)
+
+
+def epoch(by: Who, number: int) -> Ask[EpochReply]:
+    """A published list of candidates."""
+    return get(f"/api/committee-epochs/{number}", EpochReply)
+
+
+def attest(
+    by: Who,
+    task_id: str,
+    kind: str,
+    *,
+    score: float | None = None,
+    confidence: float | None = None,
+    evidence_ref: str | None = None,
+) -> Ask[AttestedReply]:
+    """Say something about a receipt, signed, so that anybody can hold it against its speaker."""
+    body = of(by).attest(task_id, kind, score=score, confidence=confidence, evidence_ref=evidence_ref)
+    return post(_receipt(task_id, "/attestations"), body, AttestedReply)
+
+
+def finalize(by: Who, task_id: str) -> Ask[FinalizedReply]:
+    """Have a receipt decided now, by the same rule as ever; raises QuorumNotMet while it can't be."""
+    return post(_receipt(task_id, "/finalize"), None, FinalizedReply)
+
+
+# Credits
+
+
+def balance(by: Who, did: str | None = None) -> Ask[BalanceReply]:
+    """One's money."""
+    return get(f"/api/credits/{did_of(by, did)}", BalanceReply)
+
+
+def transactions(
+    by: Who, did: str | None = None, *, limit: int | None = None, offset: int | None = None
+) -> Ask[TransactionsReply]:
+    """The entries of one's accounts, newest first."""
+    return get(f"/api/credits/{did_of(by, did)}/transactions", TransactionsReply, limit=limit, offset=offset)
+
+
+def deposit(by: Who, did: str, amount_atomic: int) -> Ask[DepositReply]:
+    """Give an agent credits; for administrators, with the client's `admin_token`."""
+    return post("/api/credits/deposit", DepositBody(did, amount_atomic), DepositReply, admin=True)
+
+
+# The broker
+
+
+def health(by: Who) -> Ask[HealthReply]:
+    """Whether the broker works."""
+    return replace(get("/health", HealthReply), answers=_UNWELL)
+
+
+def ready(by: Who) -> Ask[ReadyReply]:
+    """Whether everything that the broker can do works, and what it warns of."""
+    return replace(get("/health/ready", ReadyReply), answers=_UNWELL)
+
+
+def _negotiation(negotiation_id: str, then: str = "") -> str:
+    return f"/api/negotiations/{part(negotiation_id)}{then}"
+
+
+def _receipt(task_id: str, then: str = "") -> str:
+    return f"/api/receipts/{part(task_id)}{then}"

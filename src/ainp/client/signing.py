@@ -28,7 +28,7 @@ class SignedBy(httpx.Auth):
             request.method,
             target,
             request.content or None,
-            key_id=self._identity.did,
+            key_id=self._identity.key_id,
             nonce=secrets.token_urlsafe(_NONCE_BYTES),
             now=datetime.now(UTC),
         )

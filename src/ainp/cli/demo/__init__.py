@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,11 +13,21 @@ _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 _WRONG = 1
 
 
+class AuthMode(StrEnum):
+    """What the demo's broker believes."""
+
+    COMPAT = "compat"
+    STRICT = "strict"
+
+
 def demo(
     fail: Annotated[bool, typer.Option("--fail", help="A job whose committee finds that the work is bad.")] = False,
     silent: Annotated[
         bool, typer.Option("--silent", help="A job whose committee is silent in part and gets the next seats.")
     ] = False,
+    auth_mode: Annotated[
+        AuthMode, typer.Option(help="Whether the broker believes what it is told, or what is signed.")
+    ] = AuthMode.COMPAT,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with the database and the log.")] = False,
 ) -> None:
     """
@@ -37,14 +48,14 @@ def demo(
     from ainp.cli.demo.plot import FAILS, FINALIZES, IS_EXTENDED  # noqa: PLC0415
     from ainp.cli.demo.show import Show  # noqa: PLC0415
 
-    plot = FAILS if fail else IS_EXTENDED if silent else FINALIZES
+    plot = (FAILS if fail else IS_EXTENDED if silent else FINALIZES).in_mode(auth_mode)
     show = Show()
     try:
         show.title(plot.title)
         with ExitStack() as until_the_end:
             with show.busy("starting a broker"):
                 broker = until_the_end.enter_context(a_broker(plot.environment, keep=keep))
-            show.started(broker)
+            show.started(broker, strict=plot.strict)
             held = asyncio.run(play(broker, plot, show))
         show.end(broker, kept=keep)
     except NotStarted as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from ainp.cli.demo.plot import AUDITORS
-from ainp.client import Client, Identity, Told, follow
+from ainp.client import AsyncClient, Identity, Told
 
 _PATIENCE_S = 30.0
 
@@ -22,22 +22,25 @@ class Agent:
     """Somebody with a name; *due* is what it has to have been told so far."""
 
     name: str
-    client: Client
+    client: AsyncClient
     heard: list[Told] = field(default_factory=list)
     due: list[str] = field(default_factory=list)
 
     @property
     def did(self) -> str:
         """Who it is to the broker."""
+        assert self.client.identity is not None
         return self.client.identity.did
 
 
 class Cast:
     """A client, a worker, and auditors."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.client, self.worker = _agent("client", http), _agent("worker", http)
-        self.auditors = [_agent(f"auditor {number}", http) for number in range(1, AUDITORS + 1)]
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        names = ["client", "worker", *(f"auditor {number}" for number in range(1, AUDITORS + 1))]
+        self.url, self.http = url, http
+        agents = [Agent(name, AsyncClient(url, Identity.new(), http=http)) for name in names]
+        self.client, self.worker, *self.auditors = agents
         self.everybody = [self.client, self.worker, *self.auditors]
         self._by_did = {agent.did: agent for agent in self.everybody}
         self._news = asyncio.Condition()
@@ -51,9 +54,9 @@ class Cast:
         return self._by_did[did].name if did in self._by_did else did
 
     @asynccontextmanager
-    async def listening(self, url: str) -> AsyncIterator[None]:
+    async def listening(self) -> AsyncIterator[None]:
         """Let everybody listen until the block ends."""
-        ears = [asyncio.create_task(self._listen(agent, url)) for agent in self.everybody]
+        ears = [asyncio.create_task(self._listen(agent)) for agent in self.everybody]
         try:
             yield
         finally:
@@ -80,13 +83,9 @@ class Cast:
                 raise Unexpected(f"{agent.name} was told {found!r}, expected {name!r}")
         return agents[0].heard[len(agents[0].due) - 1]
 
-    async def _listen(self, agent: Agent, url: str) -> None:
-        async with aclosing(follow(url, agent.did)) as events:
+    async def _listen(self, agent: Agent) -> None:
+        async with aclosing(agent.client.events()) as events:
             async for told in events:
                 async with self._news:
                     agent.heard.append(told)
                     self._news.notify_all()
-
-
-def _agent(name: str, http: httpx.AsyncClient) -> Agent:
-    return Agent(name, Client(http, Identity.new()))

@@ -14,7 +14,7 @@ from ainp.cli.demo.plot import DELIVERY_MS, PRICES, Plot, Voice
 from ainp.cli.demo.show import Show
 from ainp.cli.demo.summary import summarize
 from ainp.cli.signals import cancel_on_signals
-from ainp.client import Refused, Told
+from ainp.client import AinpError, Told
 from ainp.core.receipt import ReceiptStatus
 from ainp.wire.negotiations import NegotiationReply, SettledReply
 
@@ -25,11 +25,11 @@ async def play(broker: DemoBroker, plot: Plot, show: Show) -> bool:
     """Play the job, show what came of it, and tell whether all of it is as it has to be."""
     cancel_on_signals()
     try:
-        async with httpx.AsyncClient(base_url=broker.url, timeout=30, trust_env=False) as http:
-            cast = Cast(http)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            cast = Cast(broker.url, http)
             evidence = await Story(broker, plot, show, cast).play()
-    except (Refused, httpx.HTTPError) as error:
-        raise Unexpected(f"a request went wrong: {str(error) or type(error).__name__}") from error
+    except AinpError as error:
+        raise Unexpected(f"a request went wrong: {error}") from error
     claims = examine(plot, evidence, client=cast.client.did, worker=cast.worker.did)
     summarize(show, cast, evidence)
     show.claims(claims)
@@ -49,13 +49,13 @@ class Story:
     async def play(self) -> Evidence:
         """All of it, and what there is to show for it."""
         earlier = await self._register()
-        async with self._cast.listening(self._broker.url):
+        async with self._cast.listening():
             agreed = await self._negotiate()
             settled = await self._work(agreed)
             said = await self._judge(settled)
             course = Course(agreed.committee_seed_commitment, settled.task_id, said)
             with self._show.busy("proving the books"):
-                return await gather(self._broker, self._cast, course, earlier)
+                return await gather(self._broker, self._cast, course, earlier, strict=self._plot.strict)
 
     async def _register(self) -> Before:
         cast, show = self._cast, self._show
@@ -72,7 +72,7 @@ class Story:
         client, worker, show = self._cast.client, self._cast.worker, self._show
         offered, asked, agreed = ({"price": price, "delivery_time": DELIVERY_MS} for price in PRICES)
         show.act("they negotiate a translation, and sign every proposal")
-        opened = await self._do(client.client.offer("translate-1", worker.did, offered))
+        opened = await self._do(client.client.initiate(worker.did, offered, intent_id="translate-1"))
         await self._told("proposed", [worker])
         await self._do(worker.client.propose(opened.id, asked))
         await self._told("proposed", [client])

@@ -1,6 +1,6 @@
 """The three jobs that can be played: who says what, and how it has to end."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ainp.core.attestation import ACCEPTED, AUDIT_FAIL, AUDIT_PASS, REJECTED
 from ainp.core.receipt import Failure, ReceiptStatus
@@ -35,6 +35,16 @@ class Plot:
     status: ReceiptStatus
     failure: Failure | None = None
     environment: dict[str, str] = field(default_factory=lambda: dict(_RULES))
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing is believed that is not signed."""
+        return self.environment.get("AUTH_MODE") == "strict"
+
+    def in_mode(self, auth_mode: str) -> "Plot":
+        """The same job, with a broker in this mode; auditors are as old as the job in strict mode, too."""
+        mode = {"AUTH_MODE": auth_mode, "POU_COMMITTEE_MIN_AGE_MINUTES": "0"}
+        return replace(self, environment={**self.environment, **mode})
 
     @property
     def silent(self) -> int:

@@ -48,9 +48,11 @@ class Show:
         with self._out.status(Text(text, style="dim")):
             yield
 
-    def started(self, broker: DemoBroker) -> None:
-        """Where the broker is."""
+    def started(self, broker: DemoBroker, *, strict: bool) -> None:
+        """Where the broker is, and what it believes."""
         self._out.print(Text(f"a broker of its own answers at {broker.url}, all of it in {broker.folder}", style="dim"))
+        if strict:
+            self._out.print(Text("it believes nothing that is not signed (AUTH_MODE=strict)", style="dim"))
 
     def act(self, text: str) -> None:
         """The next thing that happens."""
