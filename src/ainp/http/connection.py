@@ -6,7 +6,7 @@ another request than the broker does.
 """
 
 import asyncio
-from enum import IntEnum
+from collections import Counter
 from http import HTTPStatus
 from typing import cast
 
@@ -44,37 +44,32 @@ _LINGER_S = 1.0  # for the refusal to be read: what is still unread when a conne
 _ONCE = frozenset(
     {b"host", b"content-type", b"authorization", b"idempotency-key", b"x-ainp-did", b"x-ainp-proxy-secret"}
 )
+# What comes next on a connection. Plain numbers, as an enum's member takes longer to be named than a header to be read.
+_NOTHING = 0  # of a request: it is idle
+_HEAD = 1
+_BODY = 2
+_ANSWER = 3  # nothing, until the request is answered
 _MIRRORED = _ONCE | {
     *(b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"),
     *(b"origin", b"forwarded", b"via", b"content-digest", b"signature-input"),
 }
 
 
-class Receives(IntEnum):
-    """What comes next on a connection."""
-
-    NOTHING = 0  # of a request: it is idle
-    HEAD = 1
-    BODY = 2
-    ANSWER = 3  # nothing, until the request is answered
-
-
 class RequestProtocol(HttpToolsProtocol):
     """One connection."""
 
+    # Beside the base class's thirty, which more would make slower: that many an object finds without a search.
+    __slots__ = ("_admitted", "_chunk", "_deaf", "_receives", "_since", "_stall", "_taken")
     server_state: Admission
-
-    _receives = Receives.NOTHING
-    _taken = 0  # bytes of the head or of the body so far
-    _chunk = 0  # bytes that are being read
-    _admitted = False
-    _deaf = False  # nothing more is heard: something was refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or say that there are too many."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self._receives, self._since = _NOTHING, self.loop.time()
+        self._taken = self._chunk = 0  # bytes of the head or of the body so far, and those that are being read
         self._stall = Stall()
-        self._since = self.loop.time()
+        self._admitted = False
+        self._deaf = False  # nothing more is heard: something was refused
         self.connections.discard(self)
         try:
             self.server_state.admit(self.client)
@@ -103,11 +98,11 @@ class RequestProtocol(HttpToolsProtocol):
         if self._deaf or self.transport.is_closing():
             return
         waited = now - self._since
-        if self._receives is Receives.NOTHING and waited > _IDLE_S:
+        if self._receives == _NOTHING and waited > _IDLE_S:
             self.transport.close()
-        elif self._receives is Receives.HEAD and waited > _HEAD_S:
+        elif self._receives == _HEAD and waited > _HEAD_S:
             self._refuse(RequestTimeout(f"the header was not complete after {_HEAD_S:.0f} s"))
-        elif self._receives is Receives.BODY and waited > _BODY_S and not self.flow.read_paused:
+        elif self._receives == _BODY and waited > _BODY_S and not self.flow.read_paused:
             self._refuse(RequestTimeout(f"the body was not complete after {_BODY_S:.0f} s"))
 
     def data_received(self, data: bytes) -> None:
@@ -123,9 +118,9 @@ class RequestProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(_meaning(error))
         else:
-            if self._receives is Receives.HEAD and self._taken > MAX_HEADER_BYTES:
+            if self._receives == _HEAD and self._taken > MAX_HEADER_BYTES:
                 self._refuse(self._too_large())
-            elif self._receives is Receives.BODY and self._taken > MAX_BODY_BYTES_SENT:
+            elif self._receives == _BODY and self._taken > MAX_BODY_BYTES_SENT:
                 self._refuse(
                     TooLarge(f"the body took more than {MAX_BODY_BYTES_SENT} bytes", limit=MAX_BODY_BYTES_SENT)
                 )
@@ -133,13 +128,13 @@ class RequestProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
         super().on_message_begin()
-        self._taken = self._chunk if self._receives is Receives.NOTHING else 0
-        self._receives = Receives.HEAD
+        self._taken = self._chunk if self._receives == _NOTHING else 0
+        self._receives = _HEAD
         self._since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header; one behind the body, which may name anything, is not taken."""
-        if self._receives is not Receives.HEAD:
+        if self._receives != _HEAD:
             return
         name = name.lower()
         if b"_" in name and _mirrors(name):
@@ -150,7 +145,9 @@ class RequestProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the header as a whole, then let the request be answered."""
-        if len(self.url) > MAX_REQUEST_LINE_BYTES or len(self.headers) > MAX_HEADER_FIELDS or self._is_large():
+        if len(self.url) > MAX_REQUEST_LINE_BYTES or len(self.headers) > MAX_HEADER_FIELDS:
+            raise self._too_large()
+        if max(self._taken, self._chunk) > MAX_HEADER_BYTES and self._is_large():
             raise self._too_large()
         self._check_meaning()
         if self._busy:
@@ -159,13 +156,18 @@ class RequestProtocol(HttpToolsProtocol):
             if len(self.pipeline) >= MAX_PIPELINED:
                 raise MalformedHttp(f"found more than {MAX_PIPELINED} requests before the answer to the first")
         super().on_headers_complete()
-        self._receives, self._taken, self._since = Receives.BODY, 0, self.loop.time()
+        self._receives, self._taken, self._since = _BODY, 0, self.loop.time()
 
     def on_message_complete(self) -> None:
-        """Stop the clock."""
-        super().on_message_complete()
-        self._receives = Receives.ANSWER if self._busy else Receives.NOTHING
+        """Stop the clock; as in the base class, which asks once more for upgrades: they have no request to answer."""
         self._since = self.loop.time()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._receives = _NOTHING
+        else:
+            self._receives = _ANSWER
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Go on with what waits; as in the base class, without a timer for each request."""
@@ -176,12 +178,12 @@ class RequestProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._receives is Receives.ANSWER:
-            self._receives, self._since = Receives.NOTHING, self.loop.time()
+        elif self._receives == _ANSWER:
+            self._receives, self._since = _NOTHING, self.loop.time()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # the base class says nothing, which is no
         """Answer those who have sent all they will, and still listen; with TLS nobody can do that."""
-        if not self._busy or self._receives is Receives.BODY or self.scheme == "https":
+        if not self._busy or self._receives == _BODY or self.scheme == "https":
             return False
         self._deaf = True
         self.cycle.keep_alive = False
@@ -202,9 +204,11 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _check_meaning(self) -> None:
         """Refuse what is read in two ways."""
-        names = [name for name, _ in self.headers]
-        if len(set(names)) < len(names) and (twice := [name for name in _ONCE if names.count(name) > 1]):
-            raise MalformedHttp(f"header: found {min(twice).decode()} twice, expected once")
+        names = {name for name, _ in self.headers}
+        if len(names) < len(self.headers):
+            counts = Counter(name for name, _ in self.headers)
+            if twice := [name.decode() for name in _ONCE if counts[name] > 1]:
+                raise MalformedHttp(f"header: found {min(twice)} twice, expected once")
         if b"transfer-encoding" in names:
             coding = b", ".join(value for name, value in self.headers if name == b"transfer-encoding")
             if coding.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
@@ -213,9 +217,7 @@ class RequestProtocol(HttpToolsProtocol):
             raise MalformedHttp("target: found no path")
 
     def _is_large(self) -> bool:
-        """Whether the header is too large; looked at closely only where what was read with it is."""
-        if self._taken <= MAX_HEADER_BYTES and self._chunk <= MAX_HEADER_BYTES:
-            return False
+        """Whether the header is too large; asked only where what was read with it is."""
         return sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > MAX_HEADER_BYTES
 
     def _too_large(self) -> BrokerError:
@@ -228,17 +230,17 @@ class RequestProtocol(HttpToolsProtocol):
     def _refuse(self, error: BrokerError) -> None:
         """Say why and hear no more; those before it are answered first, and then it is not said."""
         self._deaf = True
-        if self._receives is not Receives.BODY and self._busy:
+        if self._receives != _BODY and self._busy:
             REFUSALS.of(error.code).count()
             self.cycle.keep_alive = False
             return
-        if self._receives is Receives.BODY and self._busy:
+        if self._receives == _BODY and self._busy:
             if self.pipeline or self.cycle.response_started:
                 self.transport.close()
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if self._receives is not Receives.BODY or not self.cycle.response_complete:
+        if self._receives != _BODY or not self.cycle.response_complete:
             self._say(error)
         self._linger()
 
