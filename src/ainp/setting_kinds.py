@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from ainp.adapters.broker_key import UnusableKey, key_of
 from ainp.core.did import parse_did
 from ainp.core.envelope import Scheme
 from ainp.core.errors import InvalidDid
 
+# One or several of host:port; the host may be missing (a Unix socket), a name, or an address.
+_HOST = r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._%-]*)(:[0-9]*)?"
+_HOSTS = re.compile(f"{_HOST}(,{_HOST})*")
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -41,9 +45,30 @@ def _did(value: str) -> str:
         raise ValueError(error.message) from error
 
 
-def _postgres_url(value: str) -> str:
-    if not re.match(r"postgres(ql)?://", value):
+def _postgres_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"postgres(ql)?://", value.get_secret_value()):
         raise ValueError("expected a URL that starts with postgresql:// or postgres://")
+    return _one_way_to_read(value)
+
+
+def _one_way_to_read(value: SecretStr) -> SecretStr:
+    """
+    Refuse a URL of which a password would be taken for a host or a name, and shown as such.
+
+    It has a password in it, so nothing of it is repeated.
+    """
+    text = value.get_secret_value()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("//?unreadable")
+    hosts = parts.netloc.rpartition("@")[2]
+    strange = "@" in parts.path or "#" in text or any("=" not in each for each in parts.query.split("&") if each)
+    if strange or not _HOSTS.fullmatch(hosts) or re.search(r"\s", text):
+        raise ValueError(
+            "expected ://user:password@host:port/name; in a password write %40 for @, %2F for /, %3A for :,"
+            " %3F for ?, %23 for #, %25 for %"
+        )
     return value
 
 
@@ -52,18 +77,28 @@ def _http_url(value: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"expected a URL such as https://broker.example: {error}") from error
+        why = "it can't be read" if "@" in value else str(error)
+        raise ValueError(f"expected a URL such as https://broker.example: {why}") from error
     known = {"http": 80, "https": 443}
     if parts.scheme not in known or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"expected a URL such as https://broker.example, found {value!r}")
+        found = "one with a user" if "@" in value else repr(value)  # and then with a password
+        raise ValueError(f"expected a URL such as https://broker.example, found {found}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = host if port in (None, known[parts.scheme]) else f"{host}:{port}"
     return f"{parts.scheme}://{shown}{parts.path.rstrip('/')}"
 
 
-def _redis_url(value: SecretStr) -> SecretStr:  # it has a password in it, so nothing of it is shown
+def _redis_url(value: SecretStr) -> SecretStr:
     if not re.match(r"rediss?://[^/?#]", value.get_secret_value()):
         raise ValueError("expected a URL that starts with redis:// or rediss:// and names a host")
+    return _one_way_to_read(value)
+
+
+def _private_key(value: SecretStr) -> SecretStr:
+    try:
+        key_of(value.get_secret_value())
+    except UnusableKey as error:
+        raise ValueError(str(error)) from error
     return value
 
 
@@ -71,6 +106,10 @@ def _file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError(f"expected a file, found none at {str(value)!r}")
     return value
+
+
+def _key_file(value: Path) -> Path:
+    return value.expanduser()
 
 
 def _schemes(value: str) -> str:
@@ -88,10 +127,12 @@ def _domains(value: str) -> str:
     return ",".join(names)
 
 
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+PrivateKey = Annotated[SecretStr, AfterValidator(_private_key)]
 File = Annotated[Path, AfterValidator(_file)]
+KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Did = Annotated[str, AfterValidator(_did)]

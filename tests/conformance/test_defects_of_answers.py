@@ -6,8 +6,8 @@ from support.api import an_api
 
 
 async def test_def_01_the_body_does_not_override_whom_a_proxy_has_authenticated(database_url: str) -> None:
-    async with an_api(database_url, ainp_proxy_secret="between-us") as api:
-        proven = {"X-AINP-Proxy-Secret": "between-us", "X-AINP-DID": "did:key:zProven"}
+    async with an_api(database_url, ainp_proxy_secret="between proxy and broker") as api:
+        proven = {"X-AINP-Proxy-Secret": "between proxy and broker", "X-AINP-DID": "did:key:zProven"}
         offer = {
             "intent_id": "i",
             "initiator_did": "did:key:zSomebodyElse",

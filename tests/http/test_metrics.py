@@ -147,7 +147,7 @@ async def test_it_is_openmetrics_for_who_asks(world: World) -> None:
 
 
 async def test_with_a_token_the_token_alone_counts(database_url: str) -> None:
-    async with an_api(database_url, metrics_token="s3cret", ainp_proxy_secret="proxy") as api:
+    async with an_api(database_url, metrics_token="s3cret", ainp_proxy_secret="between proxy and broker") as api:
         for shown in ("", "Bearer", "Bearer wrong", "Bearer s3cret2", "s3cret", "Bearer é"):
             response = await api.client.get("/metrics", headers=[(b"authorization", shown.encode())] if shown else [])
             assert (response.status_code, response.json()["error"]) == (401, "UNAUTHORIZED"), shown

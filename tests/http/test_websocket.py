@@ -179,8 +179,8 @@ async def test_a_handshake_that_did_not_come_the_trusted_way_is_refused(
 
 
 async def test_behind_a_proxy_the_header_says_who_listens(database_url: str) -> None:
-    async with a_telling_broker(database_url, ainp_proxy_secret="s") as broker:
-        did, shown = an_agent("proxied"), {"X-AINP-Proxy-Secret": "s"}
+    async with a_telling_broker(database_url, ainp_proxy_secret="between proxy and broker") as broker:
+        did, shown = an_agent("proxied"), {"X-AINP-Proxy-Secret": "between proxy and broker"}
         async with listening(broker.port, did, headers={**shown, "X-AINP-DID": did}) as listener:
             await tell(broker.api, did, "heard")
             assert (await listener.next())["event"] == "heard"

@@ -9,7 +9,19 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ainp.setting_kinds import Boolean, Cron, Did, Domains, File, HttpUrl, PostgresUrl, RedisUrl, Schemes
+from ainp.setting_kinds import (
+    Boolean,
+    Cron,
+    Did,
+    Domains,
+    File,
+    HttpUrl,
+    KeyFile,
+    PostgresUrl,
+    PrivateKey,
+    RedisUrl,
+    Schemes,
+)
 from ainp.settings import Settings, variable_of
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
@@ -38,6 +50,7 @@ _SECTIONS = {
         "LOG_LEVEL",
         "METRICS_PORT",
         "JOBS_ENABLED",
+        "NATS_URL",
         "EVENTS_",
         "AUDIT_",
     ),
@@ -51,6 +64,8 @@ _SECTIONS = {
         "DID_WEB_",
         "ADMIN_TOKEN",
         "METRICS_TOKEN",
+        "BROKER_PRIVATE_KEY",
+        "BROKER_KEY_FILE",
         "CREDITS_DEV_",
     ),
     "How often": ("RATE_LIMIT_", "REDIS_"),
@@ -64,8 +79,9 @@ _NOTES = {
     "Who is believed": """
 In compat mode nothing is proven, so the broker starts only where nobody else can reach it: on a loopback address,
 where it refuses requests with a foreign `Host`, a foreign `Origin` or any `Forwarded`, `X-Forwarded-*` or `Via` header;
-or behind a proxy that sends `X-AINP-Proxy-Secret`, whose `X-AINP-DID` is then the one who acts. Strict mode, where
-every request is signed, does not exist yet, and whatever would need it does not start.
+or behind a proxy that sends `X-AINP-Proxy-Secret`, whose `X-AINP-DID` is then the one who acts. In strict mode every
+write and every private read is signed. What makes a good secret, and how the broker keeps its own key, is in
+[secrets and TLS](tls.md).
 """,
     "How often": """
 What is counted together, and what a client is told, is in [rate limits](rate-limits.md).
@@ -83,9 +99,11 @@ _KINDS = (
     (Did, "a DID"),
     (Schemes, "`A`, `B`, `C`, `D`, with commas"),
     (Domains, "domains, with commas"),
-    (PostgresUrl, "postgresql://…"),
+    (PostgresUrl, "postgresql://…, a secret"),
     (HttpUrl, "https://…"),
     (RedisUrl, "redis://… or rediss://…, a secret"),
+    (PrivateKey, "32 bytes in base64, a secret"),
+    (KeyFile, "a file"),
     (File, "a file"),
 )
 

@@ -26,8 +26,8 @@ _REFUSALS = (
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
     """Where the configured database is; an embedded one is stopped afterwards unless a broker runs it."""
-    if settings.database_url is not None:
-        yield settings.database_url
+    if settings.postgres is not None:
+        yield settings.postgres
         return
     server = EmbeddedPostgres(settings.data_dir)
     try:

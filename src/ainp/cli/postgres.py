@@ -25,7 +25,7 @@ class NoDatabase(Exception):
 
 def url_of(settings: Settings) -> str:
     """Where the database is, whoever runs it."""
-    return settings.database_url or EmbeddedPostgres(settings.data_dir).dsn
+    return settings.postgres or EmbeddedPostgres(settings.data_dir).dsn
 
 
 @contextmanager
