@@ -1,5 +1,6 @@
 """What is logged in one go reads as if each line had been logged alone."""
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -75,3 +76,18 @@ def test_before_anything_is_configured_lines_are_printed(capsys: pytest.CaptureF
     log(LINES[:1])
 
     assert "Negotiation settled successfully" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["machine", "terminal"])
+@pytest.mark.parametrize("odd", list("\n\r\x00\x1b\x7f\x9b\u2028\u202e\u2066"), ids=ascii)
+def test_what_a_stranger_sends_is_a_line_s_text_and_nothing_else(odd: str, *, terminal: bool) -> None:
+    plain, told = Stream(terminal=terminal), Stream(terminal=terminal)
+    for stream, found in ((plain, "a b"), (told, f"a{odd}b")):
+        configure_logging("INFO", stream=stream)
+        log([Line(f"refused: found {found}", {"host": found, "hosts": [found]})])
+        logger().warning(f"refused: found {found}", host=found)
+
+    assert len(told.getvalue().splitlines()) == len(plain.getvalue().splitlines()) == 2
+    assert odd in {"\n", "\x7f"} or odd not in told.getvalue().replace("\x1b[", "")
+    if not terminal:
+        assert json.loads(told.getvalue().splitlines()[0])["host"] == f"a{odd}b"

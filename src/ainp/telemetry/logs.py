@@ -6,6 +6,7 @@ beside them. What operators search for is in `message`, word for word.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def _stamp(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMa
     return _stamped(_now(), method, message, event)
 
 
+# What a terminal, or whoever splits lines, could take for more than text: controls, line separators, directions.
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _STYLES = structlog.dev.ConsoleRenderer.get_default_level_styles()
 _for_people = structlog.dev.ConsoleRenderer(
     event_key="message",
@@ -139,8 +142,16 @@ def _readable(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     """Render for a terminal: the time of day, and nothing that is the same on every line."""
     event.pop("service")
     event["timestamp"] = event["timestamp"][11:]
+    for name, value in event.items():
+        if isinstance(value, str) and name != "exception" and not value.isprintable():
+            event[name] = _ODD.sub(_escaped, value)
     return _for_people(logger, method, event)
 
 
 def _json(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-    return orjson.dumps(event, default=str).decode()
+    text = orjson.dumps(event, default=str).decode()
+    return text if text.isascii() else _ODD.sub(_escaped, text)
+
+
+def _escaped(odd: re.Match[str]) -> str:
+    return f"\\u{ord(odd[0]):04x}"
