@@ -16,7 +16,7 @@ from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
 from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
-from ainp.cli.server import Server, address_of, listen
+from ainp.cli.server import Server, address_of, admission, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
 from ainp.cli.supervisor import NotStarted, Supervisor
 from ainp.cli.work import work_forever
@@ -133,7 +133,8 @@ async def answer_requests(
     if jobs:
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:
-        await Server(App(broker, port=listener.getsockname()[1]), started).serve(sockets=[listener])
+        app = App(broker, port=listener.getsockname()[1])
+        await Server(app, started, admission=admission(broker.settings)).serve(sockets=[listener])
     finally:
         for task in background:
             task.cancel()
