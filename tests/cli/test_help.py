@@ -10,7 +10,7 @@ from ainp import __version__
 from ainp.cli import app
 from support.serving import AINP
 
-COMMANDS = {"serve", "work", "demo", "migrate", "keys", "fsck", "stakes", "slash", "audit", "version"}
+COMMANDS = {"serve", "work", "demo", "call", "events", "migrate", "keys", "fsck", "stakes", "slash", "audit", "version"}
 
 
 def ainp(*arguments: str) -> Result:
@@ -48,6 +48,8 @@ def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
         ["serve"],
         ["work"],
         ["demo"],
+        ["call"],
+        ["events"],
         ["fsck"],
         ["stakes"],
         ["audit"],

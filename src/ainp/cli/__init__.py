@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ainp import __version__
-from ainp.cli import audit, demo, fsck, keys, migrate, process, serve, stakes, work
+from ainp.cli import audit, call, demo, events, fsck, keys, migrate, process, rewards, serve, stakes, work
 
 app = typer.Typer(
     name="ainp",
@@ -18,12 +18,15 @@ app.command("serve")(serve.serve)
 app.command("work")(work.work)
 app.command("process", hidden=True)(process.process)
 app.command("demo")(demo.demo)
+app.command("call")(call.call)
+app.command("events")(events.events)
 app.command("fsck")(fsck.fsck)
 app.command("stakes")(stakes.stakes)
 app.command("slash")(stakes.slash)
 app.command("audit")(audit.audit)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
+app.add_typer(rewards.app, name="rewards")
 
 
 @app.command()

@@ -5,7 +5,7 @@ A `Flow` is several questions of which each may depend on the answers before.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,7 +23,11 @@ _SHOWN = 200  # characters of an answer that is no broker's
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[Answer]):
-    """A request, and how its answer is read; *answers* are statuses that answer it besides those of success."""
+    """
+    A request, and how its answer is read.
+
+    *answers* are statuses that answer it besides those of success; *headers* are sent as they are, whatever else is.
+    """
 
     method: str
     path: str
@@ -31,6 +35,7 @@ class Ask(Generic[Answer]):
     body: bytes | None = None
     admin: bool = False
     answers: frozenset[int] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Flow = Generator[Ask[Any], Any, Reply]
@@ -82,7 +87,7 @@ def request(
         headers["Idempotency-Key"] = idempotency_key
     if ask.admin and admin_token is not None:
         headers["Authorization"] = f"Bearer {admin_token}"
-    return httpx.Request(ask.method, url + ask.path, content=ask.body, headers=headers)
+    return httpx.Request(ask.method, url + ask.path, content=ask.body, headers={**headers, **ask.headers})
 
 
 def answered(ask: Ask[Reply], answer: httpx.Response) -> Reply:

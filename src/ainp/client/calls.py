@@ -36,6 +36,8 @@ from ainp.wire.receipts import (
     ReceiptWithAttestations,
 )
 from ainp.wire.reputation import HistoryReply, ReputationReply
+from ainp.wire.stakes import CancelUnstakeBody, SlashBody, SlashReply, StakeBody, StakeReply
+from ainp.wire.trail import TrailReply
 
 Proposal = Mapping[str, Any]
 Who = Identity | None
@@ -235,9 +237,51 @@ def transactions(
     return get(f"/api/credits/{did_of(by, did)}/transactions", TransactionsReply, limit=limit, offset=offset)
 
 
+def stake(by: Who, amount_atomic: int) -> Ask[StakeReply]:
+    """Lock credits as a bond."""
+    return post("/api/stakes", StakeBody(amount_atomic), StakeReply)
+
+
+def unstake(by: Who, amount_atomic: int) -> Ask[StakeReply]:
+    """Ask for staked credits back: they count no more from now on, and are paid after a delay."""
+    return post("/api/stakes/unstake", StakeBody(amount_atomic), StakeReply)
+
+
+def cancel_unstake(by: Who) -> Ask[StakeReply]:
+    """Leave staked what was to be paid."""
+    return post("/api/stakes/cancel-unstake", CancelUnstakeBody(), StakeReply)
+
+
+def staked(by: Who, did: str | None = None) -> Ask[StakeReply]:
+    """What an agent has staked: oneself, or another."""
+    return get(f"/api/stakes/{did_of(by, did)}", StakeReply)
+
+
+# For administrators, with the client's `admin_token`
+
+
 def deposit(by: Who, did: str, amount_atomic: int) -> Ask[DepositReply]:
-    """Give an agent credits; for administrators, with the client's `admin_token`."""
+    """Give an agent credits."""
     return post("/api/credits/deposit", DepositBody(did, amount_atomic), DepositReply, admin=True)
+
+
+def slash(by: Who, did: str, amount_atomic: int, reason: str, *, evidence_ref: str | None = None) -> Ask[SlashReply]:
+    """Take of an agent's stake, and of its reputation."""
+    return post("/api/admin/slash", SlashBody(did, amount_atomic, reason, evidence_ref), SlashReply, admin=True)
+
+
+def audit(
+    by: Who,
+    *,
+    agent_did: str | None = None,
+    event_type: str | None = None,
+    since: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Ask[TrailReply]:
+    """Refusals and what administrators did, newest first; the page's `next_cursor` continues."""
+    said = {"agent_did": agent_did, "event_type": event_type, "since": since, "limit": limit, "cursor": cursor}
+    return replace(get("/api/admin/audit", TrailReply, **said), admin=True)
 
 
 # The broker

@@ -63,16 +63,12 @@ def _is_address(url: str) -> bool:
     return port_is_a_number and whole and parts.username is None
 
 
-def _from_env(environment: Mapping[str, str]) -> dict[str, Any]:
-    """AINP_BASE_URL, AINP_TIMEOUT_MS, and who `Identity.from_env` finds."""
+def address_and_time(environment: Mapping[str, str] = os.environ) -> tuple[str, float]:
+    """What AINP_BASE_URL and AINP_TIMEOUT_MS say, in seconds."""
     milliseconds = environment.get("AINP_TIMEOUT_MS") or "30000"
     if not milliseconds.isdecimal() or not int(milliseconds):
         raise BadSetting(f"AINP_TIMEOUT_MS: found {milliseconds!r}, expected milliseconds")
-    return {
-        "url": environment.get("AINP_BASE_URL") or LOCAL,
-        "identity": Identity.from_env_if_any(environment),
-        "timeout_s": int(milliseconds) / 1000,
-    }
+    return environment.get("AINP_BASE_URL") or LOCAL, int(milliseconds) / 1000
 
 
 def _now(call: Callable[Concatenate[Who, P], Ask[Reply]]) -> Callable[Concatenate["Client", P], Reply]:
@@ -121,7 +117,8 @@ class Client(_Either):
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """As AINP_BASE_URL, AINP_KEY_FILE or AINP_PRIVATE_KEY, and AINP_TIMEOUT_MS say."""
-        return cls(**_from_env(environment))
+        url, timeout_s = address_and_time(environment)
+        return cls(url, Identity.from_env_if_any(environment), timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +200,13 @@ class Client(_Either):
     finalize = _now(calls.finalize)
     balance = _now(calls.balance)
     transactions = _now(calls.transactions)
+    stake = _now(calls.stake)
+    unstake = _now(calls.unstake)
+    cancel_unstake = _now(calls.cancel_unstake)
+    staked = _now(calls.staked)
     deposit = _now(calls.deposit)
+    slash = _now(calls.slash)
+    audit = _now(calls.audit)
     health = _now(calls.health)
     ready = _now(calls.ready)
 
@@ -227,7 +230,8 @@ class AsyncClient(_Either):
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """As AINP_BASE_URL, AINP_KEY_FILE or AINP_PRIVATE_KEY, and AINP_TIMEOUT_MS say."""
-        return cls(**_from_env(environment))
+        url, timeout_s = address_and_time(environment)
+        return cls(url, Identity.from_env_if_any(environment), timeout_s=timeout_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -297,6 +301,12 @@ class AsyncClient(_Either):
     finalize = _soon(calls.finalize)
     balance = _soon(calls.balance)
     transactions = _soon(calls.transactions)
+    stake = _soon(calls.stake)
+    unstake = _soon(calls.unstake)
+    cancel_unstake = _soon(calls.cancel_unstake)
+    staked = _soon(calls.staked)
     deposit = _soon(calls.deposit)
+    slash = _soon(calls.slash)
+    audit = _soon(calls.audit)
     health = _soon(calls.health)
     ready = _soon(calls.ready)
