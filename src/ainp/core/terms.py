@@ -12,6 +12,7 @@ from ainp.core.incentive import MIN_FEE_BP, IncentiveSplit, read_split
 from ainp.core.limits import MAX_DELIVERY_TIME, MAX_PROPOSAL_BYTES
 
 Proposal = Mapping[str, object]
+_OF_AN_ENVELOPE = frozenset({"from_did", "msg_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,11 @@ def read_terms(proposal: Proposal, *, min_fee_bp: int = MIN_FEE_BP) -> Terms:
     Read and check a proposal; members the protocol does not know are kept, hashed and ignored.
 
     Raises InvalidProposal for a price below 0, above 10^12 or with more than three decimals, a delivery time outside
-    1 ms .. 30 days, a quality_sla outside 0 .. 1, a split that is not whole, or more than 16 KiB.
+    1 ms .. 30 days, a quality_sla outside 0 .. 1, a split that is not whole, or more than 16 KiB; and for what reads as
+    an envelope, since both parties sign the hash, and one scheme of envelopes takes the signature of a hash.
     """
+    if proposal.keys() >= _OF_AN_ENVELOPE:
+        raise InvalidProposal("proposal: found from_did and msg_type, which are members of an envelope")
     try:
         text = canonical(proposal)
     except InvalidRequest as error:

@@ -25,6 +25,7 @@ from ainp.core.errors import (
     NotFound,
     RateLimited,
     SchemaBehind,
+    Unauthenticated,
     Unavailable,
 )
 from ainp.core.http_signature import Message
@@ -163,9 +164,9 @@ class App:
         if target.method == "POST":
             raw = await bodies.read(receive, declared=headers.get("content-length"))
             if raw:
-                bodies.require_json(headers.get("content-type"))
+                bodies.require_json(headers.get("content-type"), coding=headers.all("content-encoding"))
         call = _call(self._broker, target, scope, params, headers)
-        if self._broker.settings.strict:
+        if self._broker.settings.strict and target.guarded:
             await prove(call, self._message(scope, headers, raw), new=target.newcomers)
         return await _reply(target, call, raw)
 
@@ -242,13 +243,14 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
     """
     The first answer; a refusal is one too, and leaves nothing else behind.
 
-    Not kept is what can never work, so it is always refused alike, and what failed for a moment.
+    Not kept is what can never work, so it is always refused alike, and what failed for a moment; nor what was said by
+    somebody else than the one whose key it is.
     """
     try:
         async with tx.transaction() as inner:
             call.db = inner
             reply = await route.handler(call)
-    except (InvalidRequest, Unavailable):
+    except (InvalidRequest, Unauthenticated, Unavailable):
         raise
     except BrokerError as error:
         REFUSALS.of(error.code).count()

@@ -61,20 +61,23 @@ def act(call: Call, claimed: str | None, *, signed_body: bool = False) -> None:
     Note who acts, or refuse that nobody does: *claimed* is the DID in the body, if the body carries one.
 
     A *signed_body* proves itself who says it: the operation verifies its signature, by the key of the DID it names.
+    Until then it proves nothing, also not that its speaker is alive.
     """
     if not call.broker.settings.strict:
         named = compat.named(call.headers, claimed, call.broker.settings)
         if named is None:
             raise Unauthenticated("Missing DID: name the acting agent in the header X-AINP-DID")
     elif call.proof is not None:
-        strict.check_claims(call.proof, call.headers, claimed)
+        strict.check_claims(call.proof.did, call.headers, claimed)
         named = call.proof.did
     elif signed_body and claimed is not None:
+        strict.check_claims(claimed, call.headers, None)
         named = claimed
     else:
         raise Unauthenticated(UNSIGNED)
     call.actor = call.scope[ACTOR] = parse_did(named)
-    call.broker.notice(call.actor)
+    if call.proof is not None or not signed_body:
+        call.broker.notice(call.actor)
 
 
 def read_as(call: Call) -> None:
@@ -83,7 +86,7 @@ def read_as(call: Call) -> None:
         return
     if call.proof is None:
         raise Unauthenticated(UNSIGNED)
-    strict.check_claims(call.proof, call.headers, None)
+    strict.check_claims(call.proof.did, call.headers, None)
     call.reader = call.proof.did
 
 

@@ -7,6 +7,7 @@ and text that PostgreSQL can't store (NUL) or UTF-8 can't carry (lone surrogates
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -42,8 +43,14 @@ async def read(receive: Receive, *, declared: str | None) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def require_json(content_type: str | None) -> None:
-    """Refuse a body that does not say it is JSON; a web page can't say so without asking first."""
+def require_json(content_type: str | None, *, coding: Sequence[str]) -> None:
+    """
+    Refuse a body that does not say it is JSON; a web page can't say so without asking first.
+
+    Nothing is decompressed here, so what says it is compressed would be another thing to another reader.
+    """
+    if any(name.strip().lower() != "identity" for name in coding):
+        raise UnsupportedMedia(f"content-encoding: found {', '.join(coding)[:80]!r}, expected identity, or none")
     kind = (content_type or "").split(";", 1)[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMedia(f"content-type: found {kind[:80] or 'none'!r}, expected application/json")

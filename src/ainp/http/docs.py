@@ -30,7 +30,8 @@ from ainp.http.routes import ROUTES, Route
 
 _REF = "#/components/schemas/{name}"
 _ANYWHERE: tuple[type[BrokerError], ...] = (InvalidRequest, UntrustedRequest, DatabaseUnavailable, SchemaBehind)
-_SIGNED: tuple[type[BrokerError], ...] = (Unauthenticated, InvalidSignature, NoVerificationKey, Forbidden)
+_CHECKED: tuple[type[BrokerError], ...] = (InvalidSignature, NoVerificationKey)  # a signature that nobody asked for
+_SIGNED: tuple[type[BrokerError], ...] = (Unauthenticated, *_CHECKED, Forbidden)
 _WITH_BODY: tuple[type[BrokerError], ...] = (InvalidJson, TooLarge, UnsupportedMedia, IdempotencyConflict)
 
 
@@ -161,9 +162,15 @@ def _general(route: Route) -> tuple[type[BrokerError], ...]:
     if not route.guarded:
         return ()
     signed = route.private or (route.method == "POST" and not route.admin)
-    once = (ReplayDetected,) if signed and route.method == "POST" else ()
+    once = (ReplayDetected,) if route.method == "POST" else ()
     limited = () if route.group is None else (RateLimited,)
-    return (*_ANYWHERE, *limited, *(_SIGNED if signed else ()), *once, *(_WITH_BODY if route.method == "POST" else ()))
+    return (
+        *_ANYWHERE,
+        *limited,
+        *(_SIGNED if signed else _CHECKED),
+        *once,
+        *(_WITH_BODY if route.method == "POST" else ()),
+    )
 
 
 def _json(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON schema

@@ -21,6 +21,7 @@ async def receive(call: Call, raw: bytes) -> None:
     verified = await _verified(call, envelope)
     ENVELOPES.of(verified.scheme.value).count()
     act(call, envelope.sender, signed_body=True)
+    call.broker.notice(envelope.sender)
     # An id counts once; that of a request's own signature is another thing, and need not be kept beside it.
     nonce = nonce_of(envelope.sender, f"envelope\0{envelope.id}", until=envelope.remembered_until)
     call.db = Once(call.broker.database, nonce)

@@ -128,6 +128,7 @@ async def attest(call: Call) -> Reply:
         policy=call.broker.terms.judging,
         epochs=call.broker.epochs,
     )
+    call.broker.notice(call.by)
     reply = AttestedReply(
         ok=True,
         id=str(done.id),

@@ -55,11 +55,11 @@ async def prove(message: Message, db: Session, keys: Keys, *, new: bool) -> Proo
     return Proof(found.signer, key, nonce_of(found.signer, found.nonce, until=found.void_from))
 
 
-def check_claims(proof: Proof, headers: Fields, claimed: str | None) -> None:
-    """Refuse a request that names somebody else than who has signed it."""
+def check_claims(signer: str, headers: Fields, claimed: str | None) -> None:
+    """Refuse a request that names somebody else than its *signer*."""
     for named, where in ((header_did(headers), "X-AINP-DID"), (claimed, "the body")):
-        if named is not None and named != proof.did:
-            raise Forbidden(f"{where} names {named[:100]!r}, the request was signed by {proof.did}")
+        if named is not None and named != signer:
+            raise Forbidden(f"{where} names {named[:100]!r}, the request was signed by {signer[:100]!r}")
 
 
 def bases_of(settings: Settings, *, port: int) -> tuple[str, ...]:
