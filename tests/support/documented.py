@@ -74,7 +74,7 @@ def every_answer_is_documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(App, "__call__", noted)
     yield
 
-    assert lacking == []
+    assert lacking == [], lacking
 
 
 def _path(scope: Scope) -> str:

@@ -210,6 +210,7 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
     ),
     ("GET", "/api/admin/audit"): lambda _: Sent("/api/admin/audit", headers={"authorization": f"Bearer {ADMIN_TOKEN}"}),
     ("GET", "/api/committee-epochs/{id}"): lambda w: Sent(f"/api/committee-epochs/{w.epoch}"),
+    ("GET", "/api/broker"): lambda _: Sent("/api/broker"),
     ("GET", "/health"): lambda _: Sent("/health"),
     ("GET", "/health/ready"): lambda _: Sent("/health/ready"),
     ("GET", "/health/detailed"): lambda _: Sent("/health/detailed"),
