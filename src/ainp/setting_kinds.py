@@ -16,6 +16,7 @@ from ainp.core.errors import InvalidDid
 # One or several of host:port; the host may be missing (a Unix socket), a name, or an address.
 _HOST = r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._%-]*)(:[0-9]*)?"
 _HOSTS = re.compile(f"{_HOST}(,{_HOST})*")
+_UNITS_DIGITS = 16  # fits a ledger entry many times over
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -36,6 +37,14 @@ def _cron(value: str) -> str:
     if len(value.split()) not in (5, 6) or not croniter.is_valid(value, second_at_beginning=True):
         raise ValueError(f"expected five cron fields such as */1 * * * *, or seconds and five, found {value!r}")
     return value
+
+
+def _units(value: object) -> object:
+    # The mission's document writes 1000000000n; signs, points and underscores are not what anybody means.
+    text = str(value).strip().removesuffix("n")
+    if not (text.isascii() and text.isdigit() and len(text) <= _UNITS_DIGITS):
+        raise ValueError(f"expected a whole number of atomic units, found {value!r}")
+    return int(text)
 
 
 def _did(value: str) -> str:
@@ -134,6 +143,7 @@ PrivateKey = Annotated[SecretStr, AfterValidator(_private_key)]
 File = Annotated[Path, AfterValidator(_file)]
 KeyFile = Annotated[Path, AfterValidator(_key_file)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Units = Annotated[int, BeforeValidator(_units)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Did = Annotated[str, AfterValidator(_did)]
 Schemes = Annotated[str, AfterValidator(_schemes)]

@@ -30,6 +30,7 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
+from ainp.setting_groups import UsefulnessSettings
 from ainp.setting_kinds import (
     Boolean,
     Cron,
@@ -53,7 +54,7 @@ class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-class Settings(BaseSettings):
+class Settings(UsefulnessSettings, BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -216,6 +217,7 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         if problems := [
             *problem.of_quorum(self.pou_k, self.pou_m),
+            *self.usefulness_problems(),
             *self._mode_problems(),
             *problem.of_did_web(self.did_web_allowlist, allow_private=self.did_web_allow_private),
             *problem.of_tls(self.ainp_tls_cert, self.ainp_tls_key),

@@ -18,6 +18,7 @@ _TIMES = {
     "idempotency_keys": ("created_at",),
     "used_nonces": ("until",),
     "agent_stakes": ("locked_until",),
+    "usefulness_proofs": ("created_at",),
     "audit_log": ("timestamp",),
     "job_runs": ("tick", "started_at", "finished_at"),
     "events": ("created_at", "published_at"),

@@ -13,12 +13,14 @@ from ainp.cli.connection import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
 from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
+from ainp.cli.tls import Certificate, certificate_of
 from ainp.http.app import App
 from ainp.http.auth import METRICS
 from ainp.http.routes import SCRAPED
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.telemetry import configure_logging, logger
 from ainp.telemetry.counting import call_process
+from ainp.worker import usefulness
 from ainp.worker.jobs import scheduled
 from ainp.worker.publisher import publish_forever
 from ainp.worker.schedule import run_forever
@@ -38,6 +40,7 @@ def work() -> None:
     """
     try:
         settings = load_settings()
+        certificate = None if settings.metrics_port is None else certificate_of(settings)
         listener = None if settings.metrics_port is None else listen(settings.host, settings.metrics_port)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
@@ -47,7 +50,7 @@ def work() -> None:
     try:
         interrupt_on_signals()
         with closing(listener) if listener else nullcontext():
-            uvloop.run(_work(settings, listener))
+            uvloop.run(_work(settings, listener, certificate))
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass  # told to stop
     except NoDatabase as error:
@@ -56,7 +59,7 @@ def work() -> None:
     logger().info("AINP Worker stopped")
 
 
-async def _work(settings: Settings, listener: socket.socket | None) -> None:
+async def _work(settings: Settings, listener: socket.socket | None, certificate: Certificate | None) -> None:
     cancel_on_signals()
     embedded = settings.database_url is None
     if embedded:
@@ -68,7 +71,7 @@ async def _work(settings: Settings, listener: socket.socket | None) -> None:
         broker = make_broker(settings, database)
         async with AsyncExitStack() as beside:
             if listener is not None:
-                await beside.enter_async_context(_scraped(broker, listener))
+                await beside.enter_async_context(_scraped(broker, listener, certificate))
             await work_and_measure(broker)
 
 
@@ -90,11 +93,11 @@ async def _wait_for_broker(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _scraped(broker: Broker, listener: socket.socket) -> AsyncIterator[None]:
+async def _scraped(broker: Broker, listener: socket.socket, certificate: Certificate | None) -> AsyncIterator[None]:
     """Answer scrapes and probes, and nobody else."""
-    server = SideServer(App(broker, SCRAPED, documents=()))
+    server = SideServer(App(broker, SCRAPED, documents=()), certificate=certificate)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
-    logger().info("Metrics are shown", url=address_of(listener) + METRICS)
+    logger().info("Metrics are shown", url=address_of(listener, encrypted=certificate is not None) + METRICS)
     try:
         yield
     finally:
@@ -114,3 +117,5 @@ async def work_forever(broker: Broker) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(run_forever(broker.database, scheduled(broker)), name="jobs")
         group.create_task(publish_forever(broker.database), name="publisher")
+        if broker.settings.aggregates:
+            group.create_task(usefulness.at_start(broker), name="usefulness")

@@ -68,6 +68,12 @@ class InvalidProof(InvalidRequest):
     code = "INVALID_PROOF"
 
 
+class InvalidWorkType(InvalidRequest):
+    """A usefulness proof of a kind of work that nobody knows."""
+
+    code = "INVALID_WORK_TYPE"
+
+
 class EmptyMetrics(InvalidRequest):
     """A usefulness proof in which nothing was done."""
 
@@ -355,6 +361,12 @@ class TooManyConnections(Unavailable):
     """This process, or this address, has as many connections as it may have."""
 
     code = "TOO_MANY_CONNECTIONS"
+
+
+class FeatureDisabled(Unavailable):
+    """The operator has switched this off."""
+
+    code = "FEATURE_DISABLED"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -23,6 +23,7 @@ class Of(StrEnum):
     AGENT = "Agents"
     NEGOTIATION = "Negotiations and money"
     RECEIPT = "Receipts"
+    PROOF = "Proofs of usefulness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,3 +383,7 @@ def table() -> Mapping[str, Limit]:
     """Every limit by its name."""
     hints = get_type_hints(sys.modules[__name__], include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+
+MAX_METRICS: Annotated[int, Limit(Of.PROOF, "metrics", "400", "a kind of work has one")] = 20
+MAX_PROOF_ATTESTATIONS: Annotated[int, Limit(Of.PROOF, "attestations named", "400", "they are named, not counted")] = 20
+MAX_TRACE_LENGTH: Annotated[int, Limit(Of.PROOF, "characters of a trace", "400", "it is part of an index entry")] = 200

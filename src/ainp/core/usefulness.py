@@ -5,14 +5,16 @@ A proof names a kind of work and its metric; the score is 0 to 100, kept in whol
 together is the mean of a window of thirty days.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import isfinite
 
+from ainp.core.did import AgentDid
 from ainp.core.errors import DuplicateProof, EmptyMetrics, FraudDetected, InvalidProof, RateLimited, StaleProof
+from ainp.core.ids import TaskId
 
 FULL = 10_000  # a score of 100
 WINDOW = timedelta(days=30)
@@ -50,6 +52,30 @@ METRICS: Mapping[WorkType, Metric] = {
     WorkType.LEARNING: Metric("learning_samples", 1_000_000, Fraction(10)),
 }
 _MOST = {metric.name: metric.most for metric in METRICS.values()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What an agent says of work it did, at *said_at*."""
+
+    work_type: WorkType
+    metrics: Mapping[str, object]
+    trace_id: str
+    said_at: datetime
+    intent_id: str | None = None
+    attestations: Sequence[str] | None = None
+    receipt: TaskId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usefulness:
+    """An agent's usefulness: score and means from 0 to 100, as they were last aggregated."""
+
+    agent: AgentDid
+    score: float
+    proofs: int
+    last_at: datetime | None
+    breakdown: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

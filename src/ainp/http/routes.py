@@ -13,7 +13,19 @@ from ainp.core.negotiation import NegotiationState
 from ainp.core.rate_policy import Group
 from ainp.core.receipt import ReceiptStatus
 from ainp.core.trail import Trace
-from ainp.http import agents, discovery, health, metrics, money, negotiations, receipts, stakes, trail
+from ainp.http import (
+    about,
+    agents,
+    discovery,
+    health,
+    metrics,
+    money,
+    negotiations,
+    receipts,
+    stakes,
+    trail,
+    usefulness,
+)
 from ainp.http.auth import METRICS
 from ainp.http.call import Call, Reply
 from ainp.http.rates import group_of
@@ -23,6 +35,8 @@ from ainp.wire import envelopes as we
 from ainp.wire import negotiations as wn
 from ainp.wire import receipts as wr
 from ainp.wire import stakes as ws
+from ainp.wire import usefulness as wu
+from ainp.wire.about import BrokerReply
 from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.reputation import HistoryReply, ReputationReply
 from ainp.wire.trail import TrailReply
@@ -133,6 +147,19 @@ _ATTESTS = (
     e.DuplicateAttestation,
     e.AttestationLimit,
     e.ReceiptClosed,
+)
+
+_PROVES = (
+    *_ACTS,
+    e.InvalidProof,
+    e.InvalidWorkType,
+    e.StaleProof,
+    e.EmptyMetrics,
+    e.FraudDetected,
+    e.AgentNotFound,
+    e.NotFound,
+    e.DuplicateProof,
+    e.FeatureDisabled,
 )
 
 _AGENTS = "/api/agents"
@@ -280,6 +307,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     _get("/api/stakes/{did}", stakes.get, ws.StakeReply, e.NotFound),
     replace(
+        _post("/api/usefulness/proofs", usefulness.submit, wu.ProofReply, wu.ProofBody, "agent_did", *_PROVES),
+        status=201,
+    ),
+    replace(
+        _post("/api/usefulness/aggregate", usefulness.aggregate, wu.AggregatedReply, None, None, e.Forbidden),
+        admin=True,
+    ),
+    _get("/api/usefulness/agents/{did}", usefulness.get, wu.UsefulnessReply, e.AgentNotFound, e.NotFound),
+    replace(
         _post(
             "/api/admin/slash",
             stakes.slash,
@@ -305,6 +341,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         admin=True,
     ),
+    _get("/api/broker", about.get, BrokerReply),
     _health("/health", health.get, HealthReply),
     _health("/health/ready", health.ready, ReadyReply),
     _health("/health/detailed", health.ready, ReadyReply),

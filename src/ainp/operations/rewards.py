@@ -13,6 +13,8 @@ from ainp.store import rewards
 from ainp.store.db import Session
 from ainp.store.rewards import Useful
 
+CATCH_UP = 24  # hours that are paid later, where nobody paid them in time
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardPolicy:
@@ -52,6 +54,14 @@ class Hour:
 def hour_before(now: datetime) -> datetime:
     """The beginning of the last hour that has ended."""
     return now.replace(minute=0, second=0, microsecond=0) - HOUR
+
+
+async def unpaid(db: Session) -> list[datetime]:
+    """The hours that have ended since the last that was paid, at most a day of them; at first the last one."""
+    last_paid = await rewards.last_paid(db)
+    ended = hour_before(await db.clock())
+    first = ended if last_paid is None else max(last_paid + HOUR, ended - (CATCH_UP - 1) * HOUR)
+    return [first + n * HOUR for n in range((ended - first) // HOUR + 1)] if first <= ended else []
 
 
 async def preview(db: Session, hour: datetime, policy: RewardPolicy) -> Hour:

@@ -1,7 +1,6 @@
 """Usefulness: proofs are submitted, added up, shown."""
 
 import secrets
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,23 +10,10 @@ import asyncpg
 from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, DuplicateProof, Forbidden, NotFound
 from ainp.core.ids import TaskId, uuid7
-from ainp.core.usefulness import WorkType, check_history, check_time, score_of
+from ainp.core.usefulness import Submission, Usefulness, check_history, check_time, score_of
 from ainp.store import usefulness
 from ainp.store.db import Session
-from ainp.store.usefulness import Proof, Usefulness
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """What an agent says of work it did, at *said_at*."""
-
-    work_type: WorkType
-    metrics: Mapping[str, object]
-    trace_id: str
-    said_at: datetime
-    intent_id: str | None = None
-    attestations: Sequence[str] | None = None
-    receipt: TaskId | None = None
+from ainp.store.usefulness import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,12 @@ async def close(db: Session, hour: datetime, *, total: int, from_pool: int, reci
     await db.execute(_SQL["close"], hour, total, from_pool, recipients)
 
 
+async def last_paid(db: Session) -> datetime | None:
+    """The last hour that was paid."""
+    hour: datetime | None = await db.fetchval(_SQL["last_paid"])
+    return hour
+
+
 async def paid(db: Session, hour: datetime) -> bool:
     """Whether an hour was paid."""
     return bool(await db.fetchval(_SQL["paid"], hour))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ainp.core.did import AgentDid
 from ainp.core.ids import TaskId
-from ainp.core.usefulness import NEARLY_FULL, History, WorkType
+from ainp.core.usefulness import NEARLY_FULL, History, Usefulness, WorkType
 from ainp.store.db import Session
 from ainp.store.queries import load
 
@@ -27,17 +27,6 @@ class Proof:
     intent_id: str | None
     receipt: TaskId | None
     score: int
-
-
-@dataclass(frozen=True, slots=True)
-class Usefulness:
-    """An agent's usefulness: score and means from 0 to 100, as they were last aggregated."""
-
-    agent: AgentDid
-    score: float
-    proofs: int
-    last_at: datetime | None
-    breakdown: Mapping[str, float]
 
 
 async def lock(db: Session, agent: AgentDid) -> datetime | None:

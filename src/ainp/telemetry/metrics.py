@@ -83,6 +83,15 @@ FRAMES = Metric(
 REGISTRATIONS = Metric(
     name="ainp_registrations_total", kind=Kind.COUNTER, meaning="Registrations of agents, renewals among them"
 )
+PROOFS = Metric(
+    name="ainp_usefulness_proofs_total",
+    kind=Kind.COUNTER,
+    meaning="Proofs of usefulness that were kept, by kind of work",
+    labels={"work_type": ("compute", "memory", "routing", "validation", "learning")},
+)
+REWARDED = Metric(
+    name="ainp_usefulness_rewards_total", kind=Kind.COUNTER, meaning="Atomic units paid for usefulness"
+)
 NEGOTIATIONS = Metric(
     name="ainp_negotiation_events_total",
     kind=Kind.COUNTER,

@@ -6,8 +6,9 @@ from functools import partial
 from ainp.broker import Broker
 from ainp.operations.lines import PREFIX
 from ainp.telemetry import Line, log
-from ainp.worker import finalizer, upkeep
+from ainp.worker import finalizer, upkeep, usefulness
 from ainp.worker.schedule import Job
+from ainp.worker.usefulness import AGGREGATOR
 
 
 def scheduled(broker: Broker) -> list[Job]:
@@ -26,6 +27,13 @@ def scheduled(broker: Broker) -> list[Job]:
         _job(broker, "audit-retention", "47 * * * *", upkeep.forget_records),
         _job(broker, "measurements", "* * * * *", upkeep.measure),
     ]
+    if settings.aggregates:
+        cron = settings.aggregator_cron
+        log([Line(f"{AGGREGATOR} Cron job scheduled ({cron})", {"cron": cron})])
+        failed = f"{AGGREGATOR} Aggregation job failed"
+        jobs.append(Job("usefulness-aggregation", cron, partial(usefulness.run, broker), failed))
+    else:
+        log([Line(f"{AGGREGATOR} Aggregation disabled via feature flag", {})])
     if settings.pou_finalizer_enabled:
         cron = settings.pou_finalizer_cron
         log([Line(f"{PREFIX} Cron job scheduled ({cron})", {"cron": cron})])

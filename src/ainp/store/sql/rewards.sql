@@ -12,6 +12,10 @@ UPDATE reward_hours SET total = $2, from_pool = $3, recipients = $4 WHERE hour =
 -- Whether an hour was paid.
 SELECT coalesce((SELECT true FROM reward_hours WHERE hour = $1), false)
 
+-- name: last_paid
+-- The last hour that was paid.
+SELECT hour FROM reward_hours ORDER BY hour DESC LIMIT 1
+
 -- name: pool
 -- What the pool has; held until the transaction ends, so that nobody else spends it.
 SELECT a.balance + coalesce((SELECT sum(p.amount)::bigint FROM ledger_pending p WHERE p.account = a.account), 0)
