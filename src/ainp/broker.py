@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from ainp.adapters.broker_key import Identity
 from ainp.adapters.did_web import DidWeb
 from ainp.adapters.events import Feed
 from ainp.adapters.rates import Rates, make_rates
@@ -34,6 +35,7 @@ class Broker:
     events: Feed
     keys: Keys
     rates: Rates | None = None  # as often as they like
+    identity: Identity | None = None  # it signs nothing
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)
@@ -68,7 +70,9 @@ class Broker:
         return seen
 
 
-def make_broker(settings: Settings, database: Database, *, buckets: Path | None = None) -> Broker:
+def make_broker(
+    settings: Settings, database: Database, *, identity: Identity | None = None, buckets: Path | None = None
+) -> Broker:
     """Wire one process of the broker; *buckets* is the file in which several count together."""
     epochs = Epochs(settings.eligibility, committee_size=settings.pou_m)
     return Broker(
@@ -79,6 +83,7 @@ def make_broker(settings: Settings, database: Database, *, buckets: Path | None 
         events=Feed(PublishedEvents(database)),
         keys=Keys(_documents(settings)),
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
+        identity=identity,
     )
 
 

@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ainp.adapters.broker_key import UnusableKey
 from ainp.adapters.rate_limits import BUCKETS
 from ainp.broker import make_broker
+from ainp.cli.identity import broker_identity
 from ainp.cli.postgres import NoDatabase, connected
 from ainp.cli.serve import answer_requests
 from ainp.cli.signals import cancel_on_signals
 from ainp.cli.work import POOL_SIZE, work_and_measure
-from ainp.settings import Settings, load_settings
+from ainp.settings import Settings, SettingsError, load_settings
 from ainp.telemetry import configure_logging, logger
 from ainp.telemetry.counting import share
 
@@ -45,7 +47,7 @@ def process(
             uvloop.run(_run(settings, does, channel, listener, metrics))
         except asyncio.CancelledError:
             pass  # told to stop before it was up
-        except NoDatabase as error:
+        except (NoDatabase, SettingsError, UnusableKey) as error:
             logger().error("Fatal error starting a process of the broker", error=str(error))
             raise typer.Exit(1) from error
 
@@ -60,7 +62,7 @@ async def _run(settings: Settings, does: Does, channel: socket.socket, listener:
 
     size = settings.pool_size if does is Does.SERVE else POOL_SIZE
     async with connected(settings, size=size) as database:
-        broker = make_broker(settings, database, buckets=shared / BUCKETS)
+        broker = make_broker(settings, database, identity=broker_identity(settings), buckets=shared / BUCKETS)
         if does is Does.WORK:
             ready()
             await work_and_measure(broker)

@@ -12,13 +12,16 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ainp.adapters.broker_key import UnusableKey
 from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
 from ainp.cli.connection import CANNOT
+from ainp.cli.identity import broker_identity
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
 from ainp.cli.server import Server, address_of, admission, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
 from ainp.cli.supervisor import NotStarted, Supervisor
+from ainp.cli.tls import certificate_of, renew_on_hangup
 from ainp.cli.work import work_forever
 from ainp.core.errors import BrokerError
 from ainp.http.app import App
@@ -43,6 +46,7 @@ def serve(
     options = {"host": host, "port": port, "workers": workers}
     try:
         settings = load_settings(**{name: value for name, value in options.items() if value is not None})
+        certificate_of(settings)  # before anything is started
         listener = listen(settings.host, settings.port)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
@@ -58,7 +62,7 @@ def serve(
                 asyncio.run(_supervise(settings, listener, server, migrate=migrate))
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass  # told to stop before it was up, or a second time while stopping; what was started is stopped
-    except (EmbeddedPostgresError, MigrationError, NoDatabase, NotStarted) as error:
+    except (EmbeddedPostgresError, MigrationError, NoDatabase, NotStarted, UnusableKey) as error:
         logger().error("Fatal error starting broker", error=str(error))
         raise typer.Exit(1) from error
     logger().info("AINP Broker stopped")
@@ -69,9 +73,10 @@ async def _alone(
 ) -> None:
     cancel_on_signals()
     async with kept_alive(server), connected(settings, size=settings.pool_size, migrate=migrate) as database:
-        broker = make_broker(settings, database)
+        broker = make_broker(settings, database, identity=broker_identity(settings, make=True))
         await _prepare(broker)
-        await answer_requests(broker, listener, started=partial(_say_started, listener), jobs=settings.jobs_enabled)
+        started = partial(_say_started, settings, listener)
+        await answer_requests(broker, listener, started=started, jobs=settings.jobs_enabled)
 
 
 async def _supervise(
@@ -80,11 +85,11 @@ async def _supervise(
     cancel_on_signals()
     async with kept_alive(server):
         async with connected(settings, size=1, migrate=migrate) as database:
-            await _prepare(make_broker(settings, database))
+            await _prepare(make_broker(settings, database, identity=broker_identity(settings, make=True)))
         with TemporaryDirectory(prefix="ainp-metrics-") as metrics:
             if settings.rates is not None:
                 make_table(Path(metrics) / BUCKETS)
-            started = partial(_say_started, listener)
+            started = partial(_say_started, settings, listener)
             await Supervisor(settings, listener, metrics=Path(metrics), started=started).run()
         cancel_on_signals()
 
@@ -95,6 +100,10 @@ async def _prepare(broker: Broker) -> None:
     logger().info("Database connected")
     if not settings.strict:
         logger().warning("AUTH_MODE=compat: the DID that a request names is believed, not proven")
+    if settings.broker_did is not None and broker.identity is None:
+        logger().warning(
+            "BROKER_DID is set without its key, so the broker signs nothing: set BROKER_PRIVATE_KEY or BROKER_KEY_FILE"
+        )
     for warning in settings.warnings:
         logger().warning(warning)
     await say_what_is_missing(database)
@@ -113,9 +122,10 @@ async def _say_if_connections_are_few(settings: Settings, database: Database) ->
             )
 
 
-def _say_started(listener: socket.socket) -> None:
+def _say_started(settings: Settings, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    logger().info(f"AINP Broker started on port {port}", port=port, docs=f"{address_of(listener)}/docs")
+    url = address_of(listener, encrypted=settings.ainp_tls_cert is not None)
+    logger().info(f"AINP Broker started on port {port}", port=port, docs=f"{url}/docs")
 
 
 async def answer_requests(
@@ -134,7 +144,10 @@ async def answer_requests(
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:
         app = App(broker, port=listener.getsockname()[1])
-        await Server(app, started, admission=admission(broker.settings)).serve(sockets=[listener])
+        certificate = certificate_of(broker.settings)
+        with renew_on_hangup(certificate):
+            server = Server(app, started, admission=admission(broker.settings), certificate=certificate)
+            await server.serve(sockets=[listener])
     finally:
         for task in background:
             task.cancel()

@@ -12,6 +12,7 @@ import uvicorn
 
 from ainp.cli.signals import TO_STOP, cancel_on_signals
 from ainp.cli.supervisor import DRAIN_S
+from ainp.cli.tls import GOODBYE_S, HANDSHAKE_S, Certificate
 from ainp.http.admission import Admission
 from ainp.http.app import App
 from ainp.http.connection import RequestProtocol
@@ -30,9 +31,15 @@ class Server(uvicorn.Server):
     _options: dict[str, Any] = SOCKETS
 
     def __init__(
-        self, app: App, started: Callable[[], None] = lambda: None, *, admission: Admission | None = None
+        self,
+        app: App,
+        started: Callable[[], None] = lambda: None,
+        *,
+        admission: Admission | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self._say_started = started
+        self._certificate = certificate
         self._admission = admission or Admission()
         super().__init__(
             uvicorn.Config(
@@ -53,8 +60,31 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
-        await super().startup(sockets)
+        if self._certificate is None:
+            await super().startup(sockets)
+        else:
+            await self._listen_with_tls(sockets or [], self._certificate)
         self._say_started()
+
+    async def _listen_with_tls(self, sockets: list[socket.socket], certificate: Certificate) -> None:
+        """As the base class does it, with an end to a handshake that nobody finishes."""
+
+        def protocol() -> asyncio.Protocol:
+            return RequestProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                protocol,
+                sock=each,
+                backlog=_BACKLOG,
+                ssl=certificate.context,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=GOODBYE_S,
+            )
+            for each in sockets
+        ]
+        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Look at every connection, once a second as the base class counts."""
@@ -125,7 +155,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"can't listen on {host} port {port}: {reason}") from error
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, *, encrypted: bool) -> str:
     """Where it listens, as a URL."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{'https' if encrypted else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

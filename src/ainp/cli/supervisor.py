@@ -39,12 +39,14 @@ class Role:
 
     name: str
     arguments: tuple[str, ...]
+    answers: bool = False
 
 
 def roles(settings: Settings, listener: int) -> list[Role]:
     """As many processes that answer as WORKERS says, and one for what happens without a request."""
     answering = [
-        Role(f"serve-{number}", ("serve", "--listener", str(listener))) for number in range(1, settings.workers + 1)
+        Role(f"serve-{number}", ("serve", "--listener", str(listener)), answers=True)
+        for number in range(1, settings.workers + 1)
     ]
     return [*answering, Role("work", ("work",))] if settings.jobs_enabled else answering
 
@@ -67,6 +69,8 @@ class Supervisor:
         self._roles = roles(settings, listener.fileno())
         self._waited_for = {role.name for role in self._roles}
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._ready: set[str] = set()
+        self._renews = settings.ainp_tls_cert is not None
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -74,6 +78,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in TO_STOP:
             loop.add_signal_handler(number, self._told_to_stop)
+        if self._renews:
+            loop.add_signal_handler(signal.SIGHUP, self._renew)
         keepers = [asyncio.create_task(self._keep(role), name=role.name) for role in self._roles]
         try:
             await asyncio.gather(*keepers)
@@ -87,6 +93,13 @@ class Supervisor:
             self._stop()
         else:
             self._send(signal.SIGINT)  # the second time it means: don't wait for requests
+
+    def _renew(self) -> None:
+        """Have those that answer read the certificate again; one that is starting reads it anyhow."""
+        for role in self._roles:
+            if role.name in self._ready and role.answers:
+                with suppress(ProcessLookupError):
+                    self._running[role.name].send_signal(signal.SIGHUP)
 
     def _stop(self) -> None:
         if not self._stopping.is_set():
@@ -132,6 +145,7 @@ class Supervisor:
                 return _how(await process.wait())
             finally:
                 del self._running[role.name]
+                self._ready.discard(role.name)
                 forget_gauges(self._metrics, role.name)
                 ready.cancel()
                 await asyncio.wait([ready])  # before its socket is closed
@@ -147,6 +161,8 @@ class Supervisor:
 
     async def _notice_ready(self, role: Role, channel: socket.socket) -> None:
         said = await asyncio.get_running_loop().sock_recv(channel, 1)
+        if said:
+            self._ready.add(role.name)
         if said and role.name in self._waited_for:
             self._waited_for.remove(role.name)
             if not self._waited_for:
