@@ -3,14 +3,21 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from support.serving import Served, a_data_dir, a_free_port, runs, serving, wait_until
 from support.socket import Answer, Raw
 from support.target import ALICE, BOB, Sent, signed
 
-STRICT: Mapping[str, str] = {"AUTH_MODE": "strict", "INITIAL_CREDITS": "1000000", "RATE_LIMIT_ENABLED": "false"}
+
+@contextmanager
+def serving_strictly(data_dir: Path, port: str, *arguments: str) -> Iterator[Served]:
+    with serving(
+        data_dir, *arguments, PORT=port, AUTH_MODE="strict", INITIAL_CREDITS="1000000", RATE_LIMIT_ENABLED="false"
+    ) as broker:
+        yield broker
 
 
 def registration(base: str) -> Sent:
@@ -71,7 +78,7 @@ def test_a_signature_counts_once_in_all_processes_and_for_ever() -> None:
         port = str(a_free_port())
         base = f"http://127.0.0.1:{port}"
         first, second, in_the_dark = opening(base, "first"), opening(base, "second"), opening(base, "dark")
-        with serving(data_dir, "--workers", "2", PORT=port, **STRICT) as broker:
+        with serving_strictly(data_dir, port, "--workers", "2") as broker:
             wait_until(lambda: len(broker.children) == 3)
             assert send(broker, registration(base)).status == 200
 
@@ -82,7 +89,7 @@ def test_a_signature_counts_once_in_all_processes_and_for_ever() -> None:
             asyncio.run(cut_off(broker.port, in_the_dark))
             kill(broker)
 
-        with serving(data_dir, PORT=port, **STRICT) as broker:
+        with serving_strictly(data_dir, port) as broker:
             for replayed in (first, second):
                 assert send(broker, replayed).json["error"] == "REPLAY_DETECTED"
             assert send(broker, in_the_dark).status in {201, 409}  # whether it was done or not, now it is
