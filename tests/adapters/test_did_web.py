@@ -101,7 +101,7 @@ async def test_the_keys_of_a_document(web: DidWeb, server: DocumentServer, path:
     did = server.did(*path)
     server.publish(did, **keys_for(did))
 
-    keys = await web.keys_of(did)
+    keys = (await web.document_of(did)).authentication
 
     assert [(key.id, key.raw) for key in keys] == [(f"{did}#1", KEY)]
     assert server.asked == [(f"{NAME}:{server.port}", f"/{'/'.join(path) or '.well-known'}/did.json")]
@@ -112,9 +112,9 @@ async def test_a_document_is_remembered_so_is_a_failure(web: DidWeb, server: Doc
     server.publish(there, **keys_for(there))
 
     for _ in range(3):
-        await web.keys_of(there)
+        await web.document_of(there)
         with pytest.raises(NoVerificationKey, match="answers 404"):
-            await web.keys_of(missing)
+            await web.document_of(missing)
 
     assert server.connections == 2
 
@@ -123,11 +123,11 @@ async def test_what_is_remembered_grows_old(server: DocumentServer, names: Names
     web = DidWeb(may_connect=loopback, ca_file=server.ca_file, remembered=timedelta(0), failure_remembered=timedelta(0))
     did = server.did()
     with pytest.raises(NoVerificationKey):
-        await web.keys_of(did)
+        await web.document_of(did)
     server.publish(did, **keys_for(did))
 
-    await web.keys_of(did)
-    await web.keys_of(did)
+    await web.document_of(did)
+    await web.document_of(did)
 
     assert server.connections == 3
 
@@ -139,7 +139,7 @@ async def test_not_everything_is_remembered(
     for name in ("a", "b", "c", "c", "a"):
         did = server.did(name)
         server.publish(did, **keys_for(did))
-        await web.keys_of(did)
+        await web.document_of(did)
 
     assert [path for _, path in server.asked] == [f"/{name}/did.json" for name in ("a", "b", "c", "a")]
 
@@ -150,12 +150,12 @@ async def test_who_asks_at_the_same_time_asks_once_and_who_gives_up_takes_it_fro
     did = server.did("slow")
     server.answers["/slow/did.json"] = saying(json.dumps({"id": did, **keys_for(did)}).encode(), after_s=0.1)
 
-    first = asyncio.create_task(web.keys_of(did))
-    others = [asyncio.create_task(web.keys_of(did)) for _ in range(20)]
+    first = asyncio.create_task(web.document_of(did))
+    others = [asyncio.create_task(web.document_of(did)) for _ in range(20)]
     await asyncio.sleep(0.02)
     first.cancel()
 
-    assert len({tuple(keys) for keys in await asyncio.gather(*others)}) == 1
+    assert len({found.authentication for found in await asyncio.gather(*others)}) == 1
     assert server.connections == 1
 
 
@@ -165,11 +165,11 @@ async def test_eight_are_fetched_at_once_and_only_so_many_wait(
     monkeypatch.setattr(did_web, "MAX_DOCUMENTS_WAITING", 4)
     for number in range(13):
         server.answers[f"/{number}/did.json"] = saying(b"{}", after_s=30)
-    asking = [asyncio.create_task(web.keys_of(server.did(str(number)))) for number in range(12)]
+    asking = [asyncio.create_task(web.document_of(server.did(str(number)))) for number in range(12)]
     await wait_until(lambda: server.connections == 8)
 
     with pytest.raises(Unavailable, match="has to wait"):
-        await web.keys_of(server.did("12"))
+        await web.document_of(server.did("12"))
     await asyncio.sleep(0.05)
     assert server.connections == 8
     await web.close()
@@ -186,7 +186,7 @@ async def test_a_name_of_somebody_s_own_network_is_not_connected_to(
     web = DidWeb(ca_file=server.ca_file)
 
     with pytest.raises(NoVerificationKey, match="no public address"):
-        await web.keys_of(server.did())
+        await web.document_of(server.did())
     assert server.connections == 0
 
 
@@ -208,7 +208,7 @@ async def test_a_name_is_looked_up_once_so_it_can_t_become_another_address(
     )
 
     with pytest.raises(NoVerificationKey):
-        await web.keys_of(server.did())
+        await web.document_of(server.did())
     assert (names.asked, list(map(str, checked)), server.connections) == ([NAME], ["192.0.2.1"], 0)
 
 
@@ -220,7 +220,7 @@ async def test_of_several_addresses_only_the_allowed_are_tried_one_after_the_oth
     did = server.did()
     server.publish(did, **keys_for(did))
 
-    assert await web.keys_of(did)  # nobody listens on 127.0.0.2
+    assert (await web.document_of(did)).authentication  # nobody listens on 127.0.0.2
 
 
 REFUSED: dict[str, tuple[Callable[[AgentDid], bytes], str, str, str]] = {
@@ -242,7 +242,7 @@ async def test_what_is_no_document_is_refused(web: DidWeb, server: DocumentServe
     server.answers["/.well-known/did.json"] = saying(content(did), status=status, headers=headers)
 
     with pytest.raises(NoVerificationKey, match=words):
-        await web.keys_of(did)
+        await web.document_of(did)
     assert server.connections == 1
 
 
@@ -258,7 +258,7 @@ async def test_a_server_that_takes_its_time_is_left(server: DocumentServer, name
     web = DidWeb(may_connect=loopback, ca_file=server.ca_file, max_time=timedelta(seconds=0.3))
 
     with pytest.raises(NoVerificationKey, match=r"more than 0\.3 s"):
-        await web.keys_of(server.did())
+        await web.document_of(server.did())
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["another name", "nobody's authority"])
@@ -268,7 +268,7 @@ async def test_the_certificate_must_be_the_name_s(server: DocumentServer, names:
     web = DidWeb(may_connect=loopback, ca_file=server.ca_file if trusted else None)
 
     with pytest.raises(NoVerificationKey, match="does not answer: ConnectError"):
-        await web.keys_of(server.did(name=name))
+        await web.document_of(server.did(name=name))
     assert server.asked == []
 
 
@@ -276,10 +276,10 @@ async def test_with_a_list_of_domains_no_other_is_asked(server: DocumentServer, 
     web = DidWeb(may_connect=loopback, domains=["other.test"], ca_file=server.ca_file)
 
     with pytest.raises(NoVerificationKey, match=r"agent\.test is not among DID_WEB_ALLOWLIST"):
-        await web.keys_of(server.did())
+        await web.document_of(server.did())
     assert (names.asked, server.connections) == ([], 0)
 
 
 async def test_a_name_that_nobody_has_is_a_refusal(web: DidWeb) -> None:
     with pytest.raises(NoVerificationKey, match="is not known"):
-        await web.keys_of(AgentDid("did:web:nobody.invalid"))
+        await web.document_of(AgentDid("did:web:nobody.invalid"))

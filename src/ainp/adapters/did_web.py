@@ -11,7 +11,7 @@ import asyncio
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -27,7 +27,6 @@ from ainp.core.addresses import is_public
 from ainp.core.did import AgentDid
 from ainp.core.did_document import Document, read_document
 from ainp.core.errors import NoVerificationKey, Unavailable
-from ainp.core.keys import VerificationKey
 from ainp.core.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_DOCUMENT_TIME,
@@ -108,10 +107,6 @@ class DidWeb:
         self._known: OrderedDict[AgentDid, tuple[float, Document | NoVerificationKey]] = OrderedDict()
         self._under_way: dict[AgentDid, asyncio.Task[Document]] = {}
         self._slots = asyncio.Semaphore(MAX_DOCUMENTS_AT_ONCE)
-
-    async def keys_of(self, did: AgentDid) -> Sequence[VerificationKey]:
-        """The keys that *did* signs requests and envelopes with, or NoVerificationKey with the reason."""
-        return (await self.document_of(did)).authentication
 
     async def document_of(self, did: AgentDid) -> Document:
         """The document of *did*, as it was at most ten minutes ago."""

@@ -146,9 +146,7 @@ async def attest(call: Call) -> Reply:
 async def _signed(call: Call, body: AttestBody) -> Signed | None:
     if body.signature is None:
         return None
-    if call.proof is not None:  # the key that has signed the request signs this too
-        return Signed(body.signature, call.proof.key)
-    return Signed(body.signature, await call.broker.keys.of(call.db, call.by, key_id=call.by))
+    return Signed(body.signature, await call.broker.keys.asserting(call.db, call.by))
 
 
 async def finalize(call: Call) -> Reply:

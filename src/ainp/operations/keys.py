@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ainp.core.did import AgentDid
+from ainp.core.did_document import Document
 from ainp.core.errors import NoVerificationKey
 from ainp.core.keys import VerificationKey
 from ainp.core.signature import key_that_verifies
@@ -14,8 +15,8 @@ from ainp.store.db import Session
 class Documents(Protocol):
     """Where the documents of did:web are read."""
 
-    async def keys_of(self, did: AgentDid) -> Sequence[VerificationKey]:
-        """The keys that a document lists for authentication, or NoVerificationKey with the reason."""
+    async def document_of(self, did: AgentDid) -> Document:
+        """The keys in a document by what they are for, or NoVerificationKey with the reason."""
         ...
 
 
@@ -44,10 +45,21 @@ class Keys:
 
     async def all_of(self, db: Session, did: AgentDid, *, new: bool = False) -> Sequence[VerificationKey]:
         """Every key of *did*, for what names none; as `of`, never an empty list."""
+        return (await self._document(db, did, new=new)).authentication
+
+    async def asserting(self, db: Session, did: AgentDid) -> Sequence[VerificationKey]:
+        """Every key that *did* vouches with for what it says; as `all_of`."""
+        keys = (await self._document(db, did, new=False)).assertion
+        if not keys:
+            raise NoVerificationKey(f"Signature verification failed: the document of {did} has no assertionMethod")
+        return keys
+
+    async def _document(self, db: Session, did: AgentDid, *, new: bool) -> Document:
         if did.startswith("did:key:"):
-            return (VerificationKey(did, key_that_verifies(did)),)
+            own = (VerificationKey(did, key_that_verifies(did)),)
+            return Document(own, own)
         if self._documents is None:
             raise NoVerificationKey("Signature verification failed: did:web is switched off (DID_WEB_ENABLED)")
         if not new and not await agents.exists(db, did):
             raise NoVerificationKey(f"Signature verification failed: {did} is not registered")
-        return await self._documents.keys_of(did)
+        return await self._documents.document_of(did)

@@ -1,12 +1,22 @@
 """Receipts: read, attested, finalized."""
 
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from ainp.core.attestation import VERDICTS, Attestation, Role, check_form, check_role, check_room
-from ainp.core.errors import Forbidden, InvalidState, NotFound, QuorumNotMet, ReceiptClosed, Unauthenticated
+from ainp.core.errors import (
+    Forbidden,
+    InvalidSignature,
+    InvalidState,
+    NotFound,
+    QuorumNotMet,
+    ReceiptClosed,
+    Unauthenticated,
+)
 from ainp.core.events import attested_event
 from ainp.core.finalization import Case, decide, review
 from ainp.core.ids import NegotiationId, TaskId, uuid7
@@ -29,10 +39,18 @@ LAST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """An attestation's signature, in base64, and the key that it has to verify with."""
+    """An attestation's signature, in base64, and the keys of which one has to verify it."""
 
     signature: str
-    key: VerificationKey
+    keys: Sequence[VerificationKey]
+
+    def by(self, statement: bytes) -> VerificationKey:
+        """The key that verifies it over *statement*, or InvalidSignature."""
+        for key in self.keys:
+            with suppress(InvalidSignature):
+                verify(statement, signature=self.signature, key=key.raw)
+                return key
+        raise InvalidSignature("Signature verification failed: it is not the attesting DID's over this statement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +103,8 @@ async def attest(
     follows is in the same transaction.
     """
     check_form(attestation, pass_score=policy.pass_score, scored=policy.scored)
-    if signed is not None:
-        verify(attestation.statement, signature=signed.signature, key=signed.key.raw)
-    elif policy.signed:
+    key = None if signed is None else signed.by(attestation.statement)
+    if signed is None and policy.signed:
         raise Unauthenticated("an attestation needs a signature of its own here, so that anyone can check it later")
 
     async def attempt(db: Session) -> Attested:
@@ -97,7 +114,13 @@ async def attest(
         case, registered, now = found
         _check(attestation, case, registered=registered, now=now)
         heard = Case(case.receipt, [*case.attestations, attestation])
-        voice = _Voice(attestation, signed, late=_late(attestation, case.receipt), now=now)
+        voice = _Voice(
+            attestation,
+            None if signed is None else signed.signature,
+            key,
+            late=_late(attestation, case.receipt),
+            now=now,
+        )
         concerns = attestation.type in VERDICTS and policy.immediate
         outcome = review(heard, now=now, policy=policy) if concerns else None
         if outcome is None or not outcome.due:
@@ -134,7 +157,8 @@ async def finalize(db: Session, id: TaskId, *, policy: JudgingPolicy, epochs: Ep
 @dataclass(frozen=True, slots=True)
 class _Voice:
     attestation: Attestation
-    signed: Signed | None
+    signature: str | None
+    key: VerificationKey | None
     late: bool
     now: datetime
 
@@ -146,8 +170,8 @@ async def _insert(db: Session, heard: Case, voice: _Voice) -> UUID:
         attestation=voice.attestation,
         id=id_,
         version=heard.receipt.version,
-        signature=None if voice.signed is None else voice.signed.signature,
-        key=None if voice.signed is None else voice.signed.key,
+        signature=voice.signature,
+        key=voice.key,
         late=voice.late,
         decidable=pending and heard.tally.decided,
         events=[attested_event(heard.receipt, voice.attestation, now=voice.now, have=heard.tally.have)],
