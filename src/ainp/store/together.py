@@ -61,7 +61,7 @@ class Gathering(Generic[_Item, _Result]):
         self._busy: set[Hashable] = set()  # the keys of those who are being run
         self._overdue: asyncio.TimerHandle | None = None
 
-    async def join(self, item: _Item, nonce: Nonce | None) -> _Result:
+    async def join(self, item: _Item, nonce: Nonce | None = None) -> _Result:
         """Have *item* run with whoever else is here."""
         future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, nonce, future))
