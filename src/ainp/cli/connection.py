@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 import typer
 
-from ainp.core.errors import BrokerError
+from ainp.core.errors import BrokerError, DatabaseUnavailable
 from ainp.settings import Settings, SettingsError
 from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
@@ -47,5 +47,12 @@ def in_one_line(command: str) -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        typer.echo(f"ainp {command}: {error}", err=True)
+        typer.echo(f"ainp {command}: {reason_of(error)}", err=True)
         raise typer.Exit(CANNOT) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Why something can't be done: of a database that can't be used, what the driver says."""
+    unavailable = isinstance(error, DatabaseUnavailable) and error.__cause__ is not None
+    cause = error.__cause__ if unavailable else error
+    return str(cause) or ("no answer in time" if isinstance(cause, TimeoutError) else type(cause).__name__)

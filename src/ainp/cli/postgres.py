@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from ainp.cli.connection import reason_of
 from ainp.cli.signals import interrupt_on_signals
 from ainp.core.errors import BrokerError
 from ainp.operations import health
@@ -79,7 +80,7 @@ async def connected(settings: Settings, *, size: int, migrate: bool = False) -> 
     except (BrokerError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         given = settings.database_url is not None
         which = f"DATABASE_URL ({_place_of(url)})" if given else "the embedded PostgreSQL"
-        raise NoDatabase(f"{which} can't be used: {_reason(error)}") from error
+        raise NoDatabase(f"{which} can't be used: {reason_of(error)}") from error
     try:
         yield database
     finally:
@@ -100,11 +101,6 @@ def _place_of(url: str) -> str:
     except ValueError:
         return "not a URL"
     return parts.netloc.rpartition("@")[2] + parts.path
-
-
-def _reason(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error, BrokerError) and error.__cause__ is not None else error
-    return str(cause) or ("no answer in time" if isinstance(cause, TimeoutError) else type(cause).__name__)
 
 
 async def _migrate(url: str) -> None:
