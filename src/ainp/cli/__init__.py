@@ -1,32 +1,61 @@
 """The `ainp` command."""
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from ainp import __version__
-from ainp.cli import audit, call, demo, events, fsck, keys, migrate, process, rewards, serve, stakes, work
+
+# Where each command is; a module is loaded when its command is asked for, as a client needs nothing of a server.
+COMMANDS = {
+    "serve": "serve.serve",
+    "work": "work.work",
+    "process": "process.process",
+    "demo": "demo.demo",
+    "call": "call.call",
+    "events": "events.events",
+    "fsck": "fsck.fsck",
+    "stakes": "stakes.stakes",
+    "slash": "stakes.slash",
+    "audit": "audit.audit",
+    "migrate": "migrate.app",
+    "keys": "keys.app",
+    "rewards": "rewards.app",
+}
+_HIDDEN = {"process"}  # between the broker and its processes
+
+
+class _Commands(TyperGroup):
+    """The commands above, besides those that stand here."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer hides these classes
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = COMMANDS[cmd_name].partition(".")
+        found = getattr(import_module(f"ainp.cli.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            one = typer.Typer(add_completion=False)
+            one.command(cmd_name, hidden=cmd_name in _HIDDEN)(found)
+            found = one
+        command = get_command(found)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="ainp",
+    cls=_Commands,
     help="A broker for AI agents that hire each other.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("work")(work.work)
-app.command("process", hidden=True)(process.process)
-app.command("demo")(demo.demo)
-app.command("call")(call.call)
-app.command("events")(events.events)
-app.command("fsck")(fsck.fsck)
-app.command("stakes")(stakes.stakes)
-app.command("slash")(stakes.slash)
-app.command("audit")(audit.audit)
-app.add_typer(migrate.app, name="migrate")
-app.add_typer(keys.app, name="keys")
-app.add_typer(rewards.app, name="rewards")
 
 
 @app.command()

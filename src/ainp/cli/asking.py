@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ainp.cli.connection import CANNOT
+from ainp.cli.exits import CANNOT, INTERRUPTED
 
 if TYPE_CHECKING:
     from ainp.client import Client
-
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 
 Key = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Who asks: a key file. Else AINP_KEY_FILE or AINP_PRIVATE_KEY.")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ainp.cli.asking import Key, Url, a_client
+from ainp.cli.exits import REFUSED
 
 if TYPE_CHECKING:
     import httpx
 
-_REFUSED = 1
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -64,7 +64,7 @@ def call(  # noqa: PLR0913 - what a request has
     _show(answer, include=include)
     if not answer.is_success:
         typer.echo(f"ainp call: {answer.status_code} {answer.reason_phrase}", err=True)
-        raise typer.Exit(_REFUSED)
+        raise typer.Exit(REFUSED)
 
 
 def _body(data: str) -> bytes:

@@ -11,7 +11,6 @@ from ainp.settings import Settings, SettingsError
 from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 
-CANNOT = 2  # as a wrong command line; 1 is an answer: something is to be done, something is wrong
 _REFUSALS = (
     SettingsError,
     MigrationError,

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from ainp.cli.connection import CANNOT, database_url, in_one_line
+from ainp.cli.connection import database_url, in_one_line
+from ainp.cli.exits import CANNOT
 from ainp.core.audit import Finding
 from ainp.operations import fsck as operations
 from ainp.operations.fsck import PARTS, Begun, Event, Part, Skipped

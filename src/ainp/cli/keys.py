@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ainp.cli.connection import CANNOT
+from ainp.cli.exits import CANNOT
 from ainp.client import BadKey, Identity
 
 app = typer.Typer(help="Make and show identities for agents.", no_args_is_help=True)

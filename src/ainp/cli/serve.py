@@ -15,7 +15,7 @@ import uvloop
 from ainp.adapters.broker_key import UnusableKey
 from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
-from ainp.cli.connection import CANNOT
+from ainp.cli.exits import CANNOT
 from ainp.cli.identity import broker_identity
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
 from ainp.cli.server import Server, address_of, admission, listen

@@ -9,7 +9,7 @@ import typer
 import uvloop
 
 from ainp.broker import Broker, make_broker
-from ainp.cli.connection import CANNOT
+from ainp.cli.exits import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
 from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals

@@ -7,6 +7,7 @@ The SDK: an identity that signs, a client that asks, events that resume, and rec
 It uses the rules and the wire bodies, and nothing of the server.
 """
 
+from ainp.client import calls
 from ainp.client.clients import AsyncClient, Client
 from ainp.client.errors import AinpError, BadKey, BadSetting, NoIdentity, Refused, Unexpected, Unreachable
 from ainp.client.events import Told
@@ -28,5 +29,6 @@ __all__ = [
     "Told",
     "Unexpected",
     "Unreachable",
+    "calls",
     "verify_receipt",
 ]

@@ -3,9 +3,10 @@
 import base64
 import binascii
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from nacl.signing import SigningKey
 
@@ -15,6 +16,7 @@ from ainp.core import socket_proof
 from ainp.core.attestation import Attestation
 from ainp.core.canonical import canonical, digest
 from ainp.core.did import AgentDid, did_of_key, parse_did
+from ainp.core.envelope import VERSION
 from ainp.core.errors import InvalidDid
 from ainp.core.ids import TaskId
 from ainp.wire.receipts import AttestBody
@@ -110,6 +112,23 @@ class Identity:
     def sign_challenge(self, challenge: str, *, audience: str) -> str:
         """Sign a socket's challenge, for the broker at the address *audience* and no other."""
         return self.sign(socket_proof.statement(self.did, challenge=challenge, audience=audience))
+
+    def envelope(
+        self, msg_type: str, payload: Mapping[str, object], *, to_did: str | None = None, ttl_ms: int = 60_000
+    ) -> dict[str, object]:
+        """A message that proves itself who has sent it: send it as JSON, unchanged; its id counts once."""
+        said: dict[str, object] = {
+            "version": VERSION,
+            "id": str(uuid4()),
+            "msg_type": msg_type,
+            "from_did": self.did,
+            "timestamp": int(time.time() * 1000),
+            "ttl": ttl_ms,
+            "payload": dict(payload),
+        }
+        if to_did is not None:
+            said["to_did"] = to_did
+        return {**said, "sig": self.sign(canonical(said))}
 
     def attest(
         self,

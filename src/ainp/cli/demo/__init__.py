@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ainp.cli.connection import CANNOT
-
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
-_WRONG = 1
+from ainp.cli.exits import CANNOT, INTERRUPTED, REFUSED
 
 
 class AuthMode(StrEnum):
@@ -63,9 +60,9 @@ def demo(
         raise typer.Exit(CANNOT) from error
     except Unexpected as error:
         typer.echo(f"ainp demo: {error}", err=True)
-        raise typer.Exit(_WRONG) from error
+        raise typer.Exit(REFUSED) from error
     except (KeyboardInterrupt, asyncio.CancelledError) as error:
         typer.echo("ainp demo: interrupted; its broker has ended", err=True)
-        raise typer.Exit(_INTERRUPTED) from error
+        raise typer.Exit(INTERRUPTED) from error
     if not held:
-        raise typer.Exit(_WRONG)
+        raise typer.Exit(REFUSED)
