@@ -130,7 +130,7 @@ class EmbeddedPostgres:
     def _own(self) -> None:
         if self._owned is not None:
             return
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)  # whatever the umask, nobody else writes
         lock = _open_lock(self.data_dir / "broker.lock")
         if not _lock_soon(lock):
             pid = os.read(lock, 20).decode().strip()

@@ -132,6 +132,7 @@ _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u20
 _STYLES = structlog.dev.ConsoleRenderer.get_default_level_styles()
 _for_people = structlog.dev.ConsoleRenderer(
     event_key="message",
+    exception_formatter=structlog.dev.plain_traceback,  # the others print variables, and so secrets
     level_styles={name.upper(): style for name, style in _STYLES.items()} | {"WARN": _STYLES["warning"]},
     pad_event_to=0,
     pad_level=False,
