@@ -12,7 +12,7 @@ KNOWN = [
     *("change-me", "changeme", "CHANGE_ME!", "change-me-1234567890", "secret", "secretsecretsecret", "password"),
     *("P@ssw0rd", "passw0rd123", "admin", "admin:admin", "test", "test-token-test-token", "<ADMIN_TOKEN>", "s3cr3t"),
     *("aaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "1234567890123456", "0123456789", "", "----", "xyz"),
-    *("your-secret-token", "postgres", "hunter2", "…", "replace-me"),
+    *("your-secret-token", "postgres", "hunter2", "…", "replace-me", "keep-this-to-yourself"),
 ]
 UNKNOWN = ["correct horse battery staple", "8374629105738201", "let me see the tokens", "tästing-ünïcode-ßecret"]
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 import typer
 
+from ainp.cli.exits import CANNOT
 from ainp.core.errors import BrokerError, DatabaseUnavailable
 from ainp.settings import Settings, SettingsError
 from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError

@@ -13,8 +13,9 @@ _WORDS = frozenset(
         r"\w+",
         """
         abcdef admin admintoken ainp broker changeit changeme changethis default demo example guest hunter insert
-        letmein metricstoken mysecret none null pass passwd password placeholder postgres proxy proxysecret qwerty
-        replaceme root sample secret secretkey supersecret test testing token yourpassword yoursecret yourtoken
+        keepthistoyourself letmein metricstoken mysecret none null pass passwd password placeholder postgres proxy
+        proxysecret qwerty replaceme root sample secret secretkey supersecret test testing token yourpassword
+        yoursecret yourtoken
         """,
     )
 )
