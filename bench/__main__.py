@@ -9,14 +9,14 @@ import msgspec
 from rich.console import Console
 
 from ainp.settings import Settings
-from bench import finalize, limits, processes, report, requests
+from bench import finalize, limits, processes, report, requests, signed
 from bench.broker import Served, a_folder, serving
 from bench.client import Clients
 from bench.measure import Bench, Figure
 from bench.operations import FULL, OPERATIONS, QUICK, Sizes, Suite
 from bench.populate import populate
 
-NAMES = ("limits", *OPERATIONS, "finalizer")
+NAMES = ("limits", *OPERATIONS, *signed.NAMES, "finalizer")
 _SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
 _OURS = ("workers", "pool_size", "log_level", "pou_k", "pou_m")
 _BUSY = 0.1  # cores
@@ -41,6 +41,9 @@ def main() -> None:
         with serving(folder, given, profile=options.profile) as served:
             run.facts["start, s"] = served.started_s
             run.measure(served)
+        if wanted & set(signed.NAMES):
+            with serving(folder, {**given, **signed.SETTINGS}) as served:
+                run.sign(served)
         if "finalizer" in wanted:
             with serving(folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
                 run.finalize(served)
@@ -81,6 +84,12 @@ class Run:
             populate(bench, requests.agents(self.sizes.agents))
             Suite(bench, self.sizes, self.wanted, self.connections, self._say).run()
             self._remember(served, "after the run")
+
+    def sign(self, served: Served) -> None:
+        """What signatures cost, on a broker that believes nothing else."""
+        with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
+            for figure in signed.Signing(bench, self.sizes).measure():
+                self._say(figure)
 
     def finalize(self, served: Served) -> None:
         """The finalizer's job, on a broker that leaves it to others."""

@@ -44,7 +44,7 @@ def register(did: AgentDid) -> Single:
 
 def initiate(client: AgentDid, worker: AgentDid) -> Single:
     """An opening offer."""
-    return post("/api/negotiations", _opening(client, worker))
+    return post("/api/negotiations", opening(client, worker))
 
 
 def propose(id_: str, worker: AgentDid) -> Single:
@@ -85,7 +85,8 @@ def receipt(task_id: str) -> Single:
     return get(f"/api/receipts/{quote(task_id)}")
 
 
-def _opening(client: AgentDid, worker: AgentDid) -> Mapping[str, object]:
+def opening(client: AgentDid, worker: AgentDid) -> Mapping[str, object]:
+    """What an opening offer says."""
     return {
         "intent_id": "translate-contract",
         "initiator_did": client,

@@ -23,6 +23,8 @@ LINES = {
     ("attest-verdict", 16),
     ("attest-quorum", 16),
     ("receipt", 16),
+    ("initiate-signed", 16),
+    ("attest-signed", 16),
     ("finalize", 1),
     ("judge", 1),
 }
