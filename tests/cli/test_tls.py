@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from websockets.sync.client import connect
 
-from ainp.cli.tls import Certificate
+from ainp.cli.tls import HANDSHAKE_S, Certificate
 from ainp.client import Identity
 from ainp.client.signing import SignedBy
 from ainp.http.strict import bases_of
 from ainp.settings import SettingsError
 from support.api import a_configuration
 from support.builders import agents
-from support.serving import Served, a_data_dir, run_serve, serving
+from support.serving import Served, a_data_dir, run_serve, serving, working
 
 AUTHORITY = trustme.CA()
 
@@ -99,11 +99,13 @@ def test_a_renewed_certificate_is_taken_without_dropping_anybody(
     data_dir: Path, database_url: str, tmp_path: Path
 ) -> None:
     (did,) = agents(1, "listener")
+    given = {"DATABASE_URL": database_url, "BROKER_DID": did, **a_certificate(tmp_path, name="before.example")}
     with (
-        serving(data_dir, DATABASE_URL=database_url, **a_certificate(tmp_path, name="before.example")) as broker,
+        serving(data_dir, **given) as broker,
         httpx.Client(base_url=f"https://127.0.0.1:{broker.port}", verify=trusting()) as client,
         connect(f"wss://127.0.0.1:{broker.port}/ws?did={quote(did, safe='')}", ssl=trusting()) as told,
     ):
+        broker.wait_for("BROKER_DID is set without its key, so the broker signs nothing")
         assert client.get("/health").status_code == 200
         assert shown_by(broker) == "before.example"
         (open_before,) = client._transport._pool.connections  # type: ignore[attr-defined]  # of httpcore
@@ -127,6 +129,28 @@ def test_a_renewed_certificate_is_taken_without_dropping_anybody(
         client.close()
         assert broker.end() == 0
     assert "Traceback" not in broker.log.read_text()
+
+
+def test_metrics_beside_the_jobs_are_encrypted_too(data_dir: Path, database_url: str, tmp_path: Path) -> None:
+    given = {"DATABASE_URL": database_url, "METRICS_PORT": "0", **a_certificate(tmp_path)}
+    with working(data_dir, **given) as worker:
+        worker.wait_for("Metrics are shown")
+        url = next(line["url"] for line in worker.lines if "url" in line)
+        worker.process.send_signal(signal.SIGHUP)
+        worker.wait_for("The TLS certificate was read again")
+
+        assert url.startswith("https://127.0.0.1:")
+        assert "ainp_" in httpx.get(url, verify=trusting()).text
+        assert worker.end() == 0
+
+
+@pytest.mark.long
+def test_a_handshake_that_nobody_finishes_comes_to_an_end(data_dir: Path, database_url: str, tmp_path: Path) -> None:
+    with serving(data_dir, DATABASE_URL=database_url, **a_certificate(tmp_path)) as broker:
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=4 * HANDSHAKE_S) as silent:
+            assert silent.recv(1) == b""
+        assert broker.end() == 0
+        assert "Traceback" not in broker.log.read_text()
 
 
 def refused_by(broker: Served, version: ssl.TLSVersion) -> bool:

@@ -13,7 +13,7 @@ from ainp.cli.exits import CANNOT
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
 from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
-from ainp.cli.tls import Certificate, certificate_of
+from ainp.cli.tls import Certificate, certificate_of, renew_on_hangup
 from ainp.http.app import App
 from ainp.http.auth import METRICS
 from ainp.http.routes import SCRAPED
@@ -99,7 +99,8 @@ async def _scraped(broker: Broker, listener: socket.socket, certificate: Certifi
     task = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
     logger().info("Metrics are shown", url=address_of(listener, encrypted=certificate is not None) + METRICS)
     try:
-        yield
+        with renew_on_hangup(certificate):
+            yield
     finally:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
