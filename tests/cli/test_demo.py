@@ -41,11 +41,17 @@ def a_place() -> Iterator[tuple[Path, dict[str, str]]]:
     ("options", "lines"),
     [
         ([], ["status finalized", "quorum 3 of 5 seats", "together 11,000 11,000 0", "worker 1,000 1,070 +70"]),
-        (["--fail"], ["status failed, because of verdicts", "failed verdicts", "reliability 0.500000 0.000000"]),
-        (["--auth-mode", "strict"], ["believes nothing that is not signed", "status finalized"]),
+        (
+            ["--fail", "--auth-mode", "strict"],
+            [
+                "status failed, because of verdicts",
+                "reliability 0.500000 0.000000",
+                "believes nothing that is not signed",
+            ],
+        ),
         (["--silent"], ["status finalized", "extended 8 seats", "quorum 3 of 5 seats, extended to 8"]),
     ],
-    ids=["finalizes", "fails", "is signed", "is extended"],
+    ids=["finalizes", "fails in strict mode", "is extended"],
 )
 def test_a_job_is_played_to_its_end_and_all_of_it_is_checked(options: list[str], lines: list[str]) -> None:
     with a_place() as (temporary, environment):

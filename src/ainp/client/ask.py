@@ -13,6 +13,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from ainp import __version__
 from ainp.client.errors import NoIdentity, Refused, Unexpected
 from ainp.client.identity import Identity
 
@@ -78,7 +79,7 @@ def request(
     ask: Ask[Any], *, url: str, by: Identity | None, admin_token: str | None, idempotency_key: str
 ) -> httpx.Request:
     """The request as it is sent, but for the signature, which is made anew for every try."""
-    headers = {"Accept": "application/json"}
+    headers = {"Accept": "application/json", "User-Agent": f"ainp/{__version__}"}
     if by is not None:
         headers["X-AINP-DID"] = by.did  # believed in compat mode; in strict mode it must be who has signed
     if ask.body is not None:
