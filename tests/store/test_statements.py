@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from uuid import UUID
@@ -34,6 +34,9 @@ GROWING = {
     "deliveries",
     "agent_stakes",
     "audit_log",
+    "usefulness_proofs",
+    "usefulness_totals",
+    "reward_hours",
 }
 NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -65,7 +68,7 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("negotiations", "get"): ([TASK],),
     ("negotiations", "get_to_accept"): ([TASK],),
     ("negotiations", "get_to_settle"): ([TASK], BUSY),
-    ("negotiations", "list_of_agent"): (BUSY, None, 50),
+    ("negotiations", "list_of_agent"): (BUSY, None, 50, *NEWEST, 2**20),
     ("receipts", "due"): (100,),
     ("receipts", "cases"): ([TASK],),
     ("receipts", "get"): ([TASK],),
@@ -87,6 +90,20 @@ HOT |= {
     ("stakes", "get"): (BUSY,),
     ("stakes", "lock"): (BUSY,),
     ("stakes", "page"): ("", 50),
+}
+HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+HOT |= {
+    ("rewards", "by_receipts"): (HOUR, 0),
+    ("rewards", "by_score"): (1000,),
+    ("rewards", "claim"): (HOUR,),
+    ("rewards", "close"): (HOUR, 0, 0, 0),
+    ("rewards", "last_paid"): (),
+    ("rewards", "paid"): (HOUR,),
+    ("rewards", "pool"): (),
+    ("usefulness", "history"): (BUSY, "none", 100, 99),
+    ("usefulness", "lock"): (BUSY,),
+    ("usefulness", "of_agent"): (BUSY,),
+    ("usefulness", "worker_of"): (TASK,),
 }
 
 # How many rows one node of the plan may touch.
@@ -117,6 +134,11 @@ PAGED = {
     ("receipts", "list_by_status"): 100,
     ("receipts", "unseated"): 100,
     ("reputation", "history"): 100,
+    ("rewards", "by_receipts"): 100,  # what was finalized in the hour
+    ("rewards", "last_paid"): 1,
+    ("rewards", "paid"): 1,
+    ("usefulness", "history"): 100,
+    ("usefulness", "of_agent"): 1,
 }
 
 

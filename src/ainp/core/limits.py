@@ -24,6 +24,7 @@ class Of(StrEnum):
     NEGOTIATION = "Negotiations and money"
     RECEIPT = "Receipts"
     PROOF = "Proofs of usefulness"
+    MESSAGE = "Messages and mailboxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,17 @@ MAX_BODY_BYTES_SENT: Annotated[
 ] = 8 * MAX_BODY_BYTES
 MAX_DEPTH: Annotated[
     int,
-    Limit(Of.REQUEST, "levels of a JSON body", "400", "deeper than any message, far from any recursion limit"),
+    Limit(Of.REQUEST, "levels of a body", "400", "deeper than any message, far from any recursion limit"),
 ] = 64
+MAX_CBOR_VALUES: Annotated[
+    int,
+    Limit(Of.REQUEST, "values of a body in CBOR", "400", "as an envelope's; a megabyte of zeros would cost a second"),
+] = 20_000
 MAX_PAGE: Annotated[int, Limit(Of.REQUEST, "rows of one answer", "400", "what is left has a cursor")] = 200
+MAX_PAGE_BYTES: Annotated[
+    int,
+    Limit(Of.REQUEST, "bytes of proposals in a list of negotiations", "a shorter page", "200 could have 64 MiB of them"),
+] = 1024 * 1024
 MAX_OFFSET: Annotated[
     int,
     Limit(Of.REQUEST, "rows to skip", "400", "each is read; further back an agent reads all its entries, not pages"),
@@ -302,6 +311,11 @@ MAX_CAPABILITY_EVIDENCE_LENGTH: Annotated[
     Limit(Of.AGENT, "characters of a capability's evidence", "400", "a credential that is carried, not referred to"),
 ] = 8192
 
+MAX_DIMENSION: Annotated[
+    int, Limit(Of.AGENT, "numbers of an embedding", "400", "what an index of half precision holds")
+] = 4000
+MAX_FOUND: Annotated[int, Limit(Of.AGENT, "agents that a search finds", "400", "who needs more asks better")] = 100
+
 MAX_OPEN_PER_PAIR: Annotated[
     int,
     Limit(
@@ -379,10 +393,11 @@ MAX_ATTESTATIONS_PER_RECEIPT: Annotated[
 ] = 100
 
 
-def table() -> Mapping[str, Limit]:
-    """Every limit by its name."""
-    hints = get_type_hints(sys.modules[__name__], include_extras=True)
+def table(module: str = __name__) -> Mapping[str, Limit]:
+    """Every limit of a module by its name."""
+    hints = get_type_hints(sys.modules[module], include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+
 
 MAX_METRICS: Annotated[int, Limit(Of.PROOF, "metrics", "400", "a kind of work has one")] = 20
 MAX_PROOF_ATTESTATIONS: Annotated[int, Limit(Of.PROOF, "attestations named", "400", "they are named, not counted")] = 20

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ainp.broker import Broker
+from ainp.core.cbor import to_json
 from ainp.core.errors import (
     BrokerError,
     IdempotencyConflict,
@@ -30,7 +31,7 @@ from ainp.core.errors import (
 )
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
-from ainp.http import docs, envelopes, problems, rates, refusals, websocket
+from ainp.http import docs, envelopes, media, problems, rates, refusals, websocket
 from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
@@ -75,9 +76,11 @@ class _Answer:
     body: bytes
     media_type: bytes = b"application/json"
     replayed: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     async def send(self, send: Send) -> None:
-        headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type)]
+        length = b"%d" % len(self.body)
+        headers = [(b"content-length", length), (b"content-type", self.media_type), *self.headers]
         if self.replayed:
             headers.append((b"idempotency-replayed", b"true"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -130,26 +133,27 @@ class App:
         try:
             answer = await self._answer(scope, receive)
             status = answer.status  # begun, at least: there is no second answer
-            await answer.send(send)
+            await answer.send(media.answering(scope, send))
         except ClientDisconnect:
             return status or _CLIENT_GONE
         except BrokerError as error:
             _note_refusal(self._broker, error, scope)
             refusal = problems.answer(error)
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, media.answering(scope, send))
             return refusal.status_code
         except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
             logger().error("request failed", method=scope["method"], path=scope["path"], exc_info=error)
             REFUSALS.of(problems.INTERNAL_ERROR).count()
             if not status:
                 failure = problems.internal_error()
-                await failure(scope, receive, send)
+                await failure(scope, receive, media.answering(scope, send))
                 return failure.status_code
         return status
 
     async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
-        path = scope["path"] = _normal_path(scope["raw_path"])
         headers = Fields(scope["headers"])
+        media.note(headers, scope)
+        path = scope["path"] = _normal_path(scope["raw_path"])
         check_way(path, headers, self._broker.settings, self._bases)
         found = self._table.find(path)
         if found is None:
@@ -160,12 +164,13 @@ class App:
         if isinstance(target, _Document):
             return _Answer(200, target.make(), target.media_type)
         await rates.admit_address(self._broker, target.group, scope, headers)
-        raw = b""
+        raw, cbor = b"", False
         if target.method == "POST":
             raw = await bodies.read(receive, declared=headers.get("content-length"))
             if raw:
-                bodies.require_json(headers.get("content-type"), coding=headers.all("content-encoding"))
+                cbor = bodies.is_cbor(headers.get("content-type"), coding=headers.all("content-encoding"))
         call = _call(self._broker, target, scope, params, headers)
+        call.cbor = cbor
         if self._broker.settings.strict and target.guarded:
             await prove(call, self._message(scope, headers, raw), new=target.newcomers)
         return await _reply(target, call, raw)
@@ -203,6 +208,8 @@ async def _use(call: Call) -> None:
 
 
 async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
+    if call.cbor:
+        raw = to_json(raw, envelope=route.envelope)
     if route.envelope:
         await envelopes.receive(call, raw)
     else:
@@ -213,7 +220,7 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
     if key is None:
         reply = await route.handler(call)
         log(reply.lines)
-        return _Answer(reply.status, encode(reply), reply.media_type)
+        return _Answer(reply.status, encode(reply), reply.media_type, headers=reply.headers)
     if not _KEY.fullmatch(key):
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
     if len(call.path) > _LONGEST_PATH:

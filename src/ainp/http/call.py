@@ -35,6 +35,7 @@ class Reply:
     status: int = 200
     lines: tuple[Line, ...] = ()
     media_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Call:
     actor: AgentDid | None = None
     reader: AgentDid | None = None  # None: may read everything
     envelope: Envelope | None = None
+    cbor: bool = False  # as the body was sent
 
     @property
     def by(self) -> AgentDid:

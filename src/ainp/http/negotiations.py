@@ -1,6 +1,8 @@
 """Negotiations: decode, act, show."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from ainp.core.did import parse_did
 from ainp.core.errors import InvalidRequest
@@ -9,8 +11,10 @@ from ainp.core.negotiation import Claim, Delivery, Negotiation, Opening
 from ainp.core.receipt import TaskReceipt
 from ainp.core.settlement import UNPAID_VALIDATOR
 from ainp.http.call import Call, Reply
+from ainp.http.cursor import read_cursor, write_cursor
 from ainp.operations import negotiations, settlements
 from ainp.operations.lines import observed
+from ainp.operations.receipts import LAST
 from ainp.operations.settlements import Settled
 from ainp.telemetry import Line
 from ainp.telemetry.metrics import NEGOTIATIONS, RECEIPTS_CREATED, SETTLED
@@ -58,8 +62,23 @@ async def list_of_agent(call: Call) -> Reply:
     if did is None:
         raise InvalidRequest("Missing agent_did query parameter", field="agent_did")
     call.check_owner(did)
-    found = await negotiations.list_of_agent(call.db, did, state=call.query.get("state"), limit=call.limit())
-    return Reply([negotiation_reply(n) for n in found])
+    below = read_cursor(call.query.get("cursor"), default=LAST)
+    state, limit = call.query.get("state"), call.limit()
+    found = await negotiations.list_of_agent(call.db, did, state=state, below=below, limit=limit)
+    return Reply([negotiation_reply(n) for n in found], headers=_next_page(call, found))
+
+
+def _next_page(call: Call, found: Sequence[Negotiation]) -> tuple[tuple[bytes, bytes], ...]:
+    """
+    Where the list goes on (RFC 8288), as its body is a plain array.
+
+    It is said of every page but an empty one: what ends a page may be its size.
+    """
+    if not found:
+        return ()
+    rest = [(name, value) for name, value in call.query.multi_items() if name != "cursor"]
+    query = urlencode([*rest, ("cursor", write_cursor(found[-1].created_at, found[-1].id))])
+    return ((b"link", f'<{call.path}?{query}>; rel="next"'.encode()),)
 
 
 async def propose(call: Call) -> Reply:

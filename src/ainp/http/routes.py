@@ -204,7 +204,7 @@ ROUTES: tuple[Route, ...] = (
         negotiations.list_of_agent,
         list[wn.NegotiationReply],
         *(e.InvalidRequest, e.InvalidDid),
-        query=(Query("agent_did", "a party", required=True), _STATES, _PAGE[0]),
+        query=(Query("agent_did", "a party", required=True), _STATES, *_PAGE),
     ),
     _private(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
     _post(

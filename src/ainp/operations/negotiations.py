@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
 from ainp.core import ledger
 from ainp.core.canonical import canonical
@@ -65,9 +66,16 @@ async def get(db: Session, id: NegotiationId, *, by: AgentDid | None) -> Negotia
     return negotiation
 
 
-async def list_of_agent(db: Session, did: AgentDid, *, state: str | None, limit: int) -> list[Negotiation]:
-    """An agent's negotiations, newest first; *state* is one of the states, or `active` for those that are open."""
-    return await negotiations.list_of_agent(db, did, states=_states(state), limit=limit)
+async def list_of_agent(
+    db: Session, did: AgentDid, *, state: str | None, below: tuple[datetime, UUID], limit: int
+) -> list[Negotiation]:
+    """
+    An agent's negotiations, newest first, older than the cursor *below*.
+
+    *state* is one of the states, or `active` for those that are open. A page may be shorter than *limit*, but never
+    empty while there is one.
+    """
+    return await negotiations.list_of_agent(db, did, states=_states(state), below=below, limit=limit)
 
 
 async def propose(

@@ -11,6 +11,7 @@ from ainp.core.did import AgentDid
 from ainp.core.events import Event
 from ainp.core.ids import NegotiationId
 from ainp.core.ledger import Entry
+from ainp.core.limits import MAX_PAGE_BYTES
 from ainp.core.moments import UNIX_EPOCH, unix_ms
 from ainp.core.negotiation import Delivery, Negotiation, NegotiationState, Round
 from ainp.core.reputation import Reputation
@@ -100,11 +101,17 @@ async def get_to_settle(
 
 
 async def list_of_agent(
-    db: Session, did: AgentDid, *, states: Sequence[NegotiationState] | None, limit: int
+    db: Session,
+    did: AgentDid,
+    *,
+    states: Sequence[NegotiationState] | None,
+    below: tuple[datetime, UUID],
+    limit: int,
 ) -> list[Negotiation]:
-    """An agent's negotiations, newest first."""
+    """An agent's negotiations, newest first, older than the cursor *below*; fewer than *limit* if they are large."""
     wanted = None if states is None else [state.value for state in states]
-    return [negotiation_of(row) for row in await db.fetch(_SQL["list_of_agent"], did, wanted, limit)]
+    rows = await db.fetch(_SQL["list_of_agent"], did, wanted, limit, *below, MAX_PAGE_BYTES)
+    return [negotiation_of(row) for row in rows]
 
 
 async def due(db: Session, *, limit: int) -> tuple[list[Negotiation], datetime | None]:

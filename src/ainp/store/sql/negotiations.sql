@@ -79,13 +79,20 @@ SELECT n.*, now() AS now,
  WHERE n.id = ANY ($1::uuid[])
 
 -- name: list_of_agent
--- An agent's negotiations, newest first; $2 null or the states wanted. One index for each of its roles.
+-- An agent's negotiations, newest first, from the cursor ($4 time, $5 id) on; $2 null or the states wanted. One index for
+-- each of its roles. A page ends after $3 rows, or with the first behind which there are $6 bytes of proposals.
 SELECT n.*
-  FROM ((SELECT * FROM negotiations WHERE initiator_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
-          ORDER BY created_at DESC, id DESC LIMIT $3)
-        UNION ALL
-        (SELECT * FROM negotiations WHERE responder_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
-          ORDER BY created_at DESC, id DESC LIMIT $3)) n
+  FROM (SELECT n.*, sum(octet_length(n.rounds::text)) OVER (ORDER BY n.created_at DESC, n.id DESC) AS bytes
+          FROM ((SELECT * FROM negotiations
+                  WHERE initiator_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
+                    AND (created_at, id) < ($4, $5)
+                  ORDER BY created_at DESC, id DESC LIMIT $3)
+                UNION ALL
+                (SELECT * FROM negotiations
+                  WHERE responder_did = $1 AND ($2::text[] IS NULL OR state = ANY ($2::text[]))
+                    AND (created_at, id) < ($4, $5)
+                  ORDER BY created_at DESC, id DESC LIMIT $3)) n) n
+ WHERE n.bytes - octet_length(n.rounds::text) < $6
  ORDER BY n.created_at DESC, n.id DESC
  LIMIT $3
 
