@@ -299,8 +299,8 @@ class Settings(UsefulnessSettings, BaseSettings):
 
     @property
     def warnings(self) -> list[str]:
-        """What an operator should know although the broker runs."""
-        found = setting_secrets.warnings(self.secrets, production=self.production)
+        """What an operator should know although the broker runs, and everybody may."""
+        found = []
         if self.pou_committee_min_stake == 0:
             found.append("POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant")
         if self.strict and not self.on_loopback and not self.encrypted:

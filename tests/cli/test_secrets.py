@@ -15,6 +15,7 @@ import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from ainp import setting_secrets
 from ainp.cli import app
 from ainp.settings import Settings, load_settings
 from ainp.telemetry import configure_logging, logger
@@ -55,7 +56,11 @@ def test_these_are_all_secrets_there_are() -> None:
     settings = load_settings(_env_file=None, **{name.lower(): value for name, value in all_of_them().items()})
 
     assert settings.secrets.keys() == all_of_them().keys()
-    assert_nothing_told(repr(settings) + str(settings) + str(settings.warnings))
+    assert_nothing_told(
+        repr(settings)
+        + str(settings)
+        + " ".join([*settings.warnings, *setting_secrets.warnings(settings.secrets, production=False)])
+    )
 
 
 @pytest.fixture(scope="module")

@@ -204,9 +204,9 @@ def test_a_variable_wins_over_the_dotenv_file_and_nothing_is_started(data_dir: P
             "postgresql://nobody:secret@127.0.0.1:1/nothing",
             "(127.0.0.1:1/nothing) can't be used: [Errno 111] ",
         ),
-        ("--migrate", "postgresql://user:secret@host:port/nothing", "(host:port/nothing) can't be used: "),
+        ("--migrate", "postgresql://user:secret@host/nothing?sslmode=no", "(host/nothing) can't be used: `sslmode` "),
     ],
-    ids=["nobody there", "no port"],
+    ids=["nobody there", "no such mode"],
 )
 def test_a_database_that_cannot_be_used_is_said_in_one_line(
     data_dir: Path, migrate: str, url: str, reason: str

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ainp import setting_secrets
 from ainp.client import Identity
 from ainp.settings import SettingsError, load_settings
 from support.api import a_configuration
@@ -167,7 +168,10 @@ def test_what_everybody_knows_is_refused_in_production_and_warned_of_elsewhere(
 ) -> None:
     mode = {"auth_mode": "compat"} if "ainp_proxy_secret" in given else {}
 
-    assert any(said.startswith(reason) for said in a_configuration(**given, **mode).warnings)
+    settings = a_configuration(**given, **mode)
+    said = setting_secrets.warnings(settings.secrets, production=settings.production)
+    assert [each.startswith(reason) for each in said] == [True]
+    assert reason not in " ".join(settings.warnings)  # readiness tells these to anybody
     with pytest.raises(SettingsError, match=reason) as refused:
         a_configuration(**IN_PRODUCTION, **given, **mode)
 
@@ -187,6 +191,7 @@ def test_good_secrets_start_in_production_without_a_word() -> None:
     )
 
     assert settings.warnings == []
+    assert setting_secrets.warnings(settings.secrets, production=False) == []
 
 
 MISREAD = [

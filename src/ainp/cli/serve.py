@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ainp import setting_secrets
 from ainp.adapters.broker_key import UnusableKey
 from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
@@ -104,7 +105,8 @@ async def _prepare(broker: Broker) -> None:
         logger().warning(
             "BROKER_DID is set without its key, so the broker signs nothing: set BROKER_PRIVATE_KEY or BROKER_KEY_FILE"
         )
-    for warning in settings.warnings:
+    weak = setting_secrets.warnings(settings.secrets, production=settings.production)  # which is not for everybody
+    for warning in [*weak, *settings.warnings]:
         logger().warning(warning)
     await say_what_is_missing(database)
     await _say_if_connections_are_few(settings, database)
