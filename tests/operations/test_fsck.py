@@ -16,11 +16,12 @@ from ainp.store.db import Database
 from support.broken import MONEY_BREAKS, Break
 from support.broken_receipts import RECEIPT_BREAKS
 from support.broken_stakes import STAKE_BREAKS
+from support.broken_usefulness import USEFULNESS_BREAKS
 from support.database import Databases
 from support.lived import live
 from support.migrating import connected
 
-BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS)
+BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS, *USEFULNESS_BREAKS)
 
 
 @pytest.fixture(scope="module")

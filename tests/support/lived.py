@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from ainp.core.canonical import canonical, digest
 from ainp.core.did import AgentDid, did_of_key
 from ainp.core.ids import TaskId
 from ainp.core.terms import Proposal
-from ainp.operations import accounts, negotiations, stakes
+from ainp.core.usefulness import HOUR, Submission, WorkType
+from ainp.operations import accounts, negotiations, rewards, stakes, usefulness
+from ainp.operations.rewards import RewardPolicy
 from ainp.operations.stakes import Slash
 from ainp.worker import finalizer
 from support.api import Api, Json, an_api
@@ -65,6 +67,7 @@ async def live(url: str) -> None:
         await _is_seated_late(network)
         await _ends_without_settlement(network)
         await _is_finalized(network)
+        await _is_useful(network)
         await accounts.roll_up(api.broker.database)
         await _fails(network)
         await _is_extended(network)
@@ -142,6 +145,31 @@ async def _is_finalized(network: Network) -> None:
     assert (await api.get(f"/api/receipts/{task_id}"))["judged_at"] is not None
     await api.settled(client, agent, price=7, validator_did=validator)
     await api.settled(client, agent, price=0)
+
+
+async def _is_useful(network: Network) -> None:
+    """One has proven work that was finalized, another some of its own; an hour by each rule, and one for nothing."""
+    client, agent, *_ = (AgentDid(did) for did in network.agents)
+    db = network.api.broker.database
+    (finalized,) = (await network.api.get("/api/receipts?status=finalized&limit=1"))["receipts"]
+    for did, receipt in ((agent, TaskId(UUID(finalized["id"]))), (client, None)):
+        said = Submission(
+            work_type=WorkType.COMPUTE,
+            metrics={"compute_ms": 5000},
+            trace_id="lived",
+            said_at=await db.clock(),
+            receipt=receipt,
+        )
+        await usefulness.submit(db, said, by=did, most_per_hour=100)
+    assert await usefulness.aggregate(db) == 2
+    hour = rewards.hour_before(datetime.fromisoformat(finalized["finalized_at"])) + HOUR
+    earned = await rewards.pay(db, hour, RewardPolicy())
+    given = await rewards.pay(db, hour - HOUR, RewardPolicy(by_receipts=False))
+    nothing = await rewards.pay(db, hour - 2 * HOUR, RewardPolicy())
+
+    assert (earned.recipients, earned.from_pool) == (1, earned.total)
+    assert (given.recipients, given.total > given.from_pool > 0) == (2, True)
+    assert nothing.total == 0
 
 
 async def _fails(network: Network) -> None:

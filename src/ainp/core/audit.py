@@ -54,6 +54,10 @@ class Check(StrEnum):
     WITHDRAWAL = "withdrawal"
     SLASH_REPUTATION = "slash-reputation"
 
+    REWARD_HOUR = "reward-hour"
+    REWARD_ENTRY = "reward-entry"
+    USEFULNESS_TOTAL = "usefulness-total"
+
     ROUNDS = "rounds"
     TERMS_HASH = "terms-hash"
     RESERVED_PRICE = "reserved-price"

@@ -201,7 +201,7 @@ class _Epochs:
 
 
 _AGENTS, _LEDGER, _NEGOTIATIONS, _RECEIPTS, _ATTESTATIONS, _REPUTATION, _STATUS = 1, 2, 4, 17, 18, 19, 20
-_STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS = 21, 22, 23, 28
+_STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS, _USEFULNESS = 21, 22, 23, 28, 34
 _JUDGED = frozenset({_NEGOTIATIONS, _RECEIPTS, _STATUS, _JUDGEMENT})
 SCHEMA = Part("schema", "every trigger, index and function is there", frozenset(), _nothing)
 PARTS = (
@@ -229,6 +229,12 @@ PARTS = (
         "what is staked is in its accounts; withdrawals are paid once, slashes went to the pool and into reputations",
         frozenset({_AGENTS, _LEDGER, _STAKES, _OBSERVATIONS, _WITHDRAWALS}),
         _by_set(*stored.STAKES),
+    ),
+    Part(
+        "usefulness",
+        "each hour's rewards are what its entries add up to, each entry once; proofs are counted as they are",
+        frozenset({_LEDGER, _USEFULNESS}),
+        _by_set(*stored.USEFULNESS),
     ),
     Part(
         "negotiations",

@@ -22,6 +22,7 @@ ACCOUNTS = ("ledger_sum", "accounts", "pending_accounts")
 RESERVATIONS = ("reserved_accounts", "entry_accounts", "movements")
 SETTLEMENTS = ("receipts_of_negotiations", "distributions", "reward_accounts")
 STAKES = ("staked_accounts", "stake_entries", "withdrawals", "slashes")
+USEFULNESS = ("reward_hours", "reward_entries", "usefulness_totals")
 REPUTATIONS = ("reputations", "reputation_clients")
 RECORDS = ("known_clients", "auditor_records")
 # Statements whose rows are looked at one by one, each with the one that counts them.

@@ -228,6 +228,42 @@ SELECT 'slash-reputation' AS proof, 'slash ' || coalesce(o.id::text, e.reference
   FULL JOIN (SELECT reference, from_account FROM ledger_entries WHERE reason = 'slash') e ON e.reference = o.id::text
  WHERE o.number IS DISTINCT FROM 8 OR 'staked:' || o.did <> e.from_account
 
+-- name: reward_hours
+-- What an hour of usefulness has cost is what its entries add up to, and rewards are of an hour that was paid.
+SELECT 'reward-hour' AS proof, 'hour ' || coalesce(h.name, b.reference, 'unknown') AS subject,
+       format('%s atomic units, %s of the pool, for %s agents', coalesce(h.total, 0), coalesce(h.from_pool, 0),
+              coalesce(h.recipients, 0)) AS found,
+       format('%s atomic units, %s of the pool, for %s agents by its entries', coalesce(b.total, 0),
+              coalesce(b.from_pool, 0), coalesce(b.recipients, 0)) AS expected
+  FROM (SELECT total, from_pool, recipients, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24"+00:00"') AS name
+          FROM reward_hours) h
+  FULL JOIN (SELECT reference, sum(amount) AS total, sum(amount) FILTER (WHERE from_account = 'pool') AS from_pool,
+                    count(DISTINCT to_account) AS recipients
+               FROM ledger_entries WHERE reason = 'usefulness_reward' GROUP BY reference) b ON b.reference = h.name
+ WHERE (coalesce(h.total, 0), coalesce(h.from_pool, 0), coalesce(h.recipients, 0))
+    <> (coalesce(b.total, 0), coalesce(b.from_pool, 0), coalesce(b.recipients, 0))
+
+-- name: reward_entries
+-- A reward for an hour's usefulness goes from the pool or the mint to an agent, once from each: its key says so.
+SELECT 'reward-entry' AS proof, 'ledger entry ' || key AS subject,
+       format('from %s to %s for %s', from_account, to_account, reference) AS found,
+       'from pool or mint to available, of the agent and the hour that its key names' AS expected
+  FROM ledger_entries
+ WHERE reason = 'usefulness_reward'
+   AND (from_account NOT IN ('pool', 'mint') OR to_account NOT LIKE 'available:%'
+        OR key IS DISTINCT FROM 'usefulness:' || reference || ':' || substr(to_account, length('available:') + 1)
+                                || ':' || from_account)
+
+-- name: usefulness_totals
+-- As many proofs of an agent are counted as there are, and the last is the last.
+SELECT 'usefulness-total' AS proof, 'agent ' || agent_did AS subject,
+       format('%s proofs, the last at %s', coalesce(t.proofs, 0), t.last_proof_at) AS found,
+       format('%s proofs, the last at %s', coalesce(p.proofs, 0), p.last_proof_at) AS expected
+  FROM usefulness_totals t
+  FULL JOIN (SELECT agent_did, count(*) AS proofs, max(created_at) AS last_proof_at
+               FROM usefulness_proofs GROUP BY agent_did) p USING (agent_did)
+ WHERE (coalesce(t.proofs, 0), t.last_proof_at) IS DISTINCT FROM (coalesce(p.proofs, 0), p.last_proof_at)
+
 -- name: reputations
 -- A value is what its newest observation left, and every observation is counted; a slash is none.
 WITH newest AS (
