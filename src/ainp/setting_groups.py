@@ -9,6 +9,10 @@ from ainp.operations.rewards import RewardPolicy
 from ainp.setting_kinds import Boolean, Cron, Units
 
 _REWARDED_HOURLY = 10_000_000
+_SAME = (  # settings with two names
+    ("usefulness_aggregator_enabled", "usefulness_aggregation_enabled"),
+    ("usefulness_reward_pool_hourly", "usefulness_reward_pool_atomic"),
+)
 
 
 class UsefulnessSettings(BaseSettings):
@@ -65,6 +69,8 @@ class UsefulnessSettings(BaseSettings):
 
     def usefulness_problems(self) -> Iterator[str]:
         """Two names of one thing that say different things."""
-        newer, older = self.usefulness_aggregator_enabled, self.usefulness_aggregation_enabled
-        if None not in (newer, older) and newer != older:
-            yield "USEFULNESS_AGGREGATOR_ENABLED and USEFULNESS_AGGREGATION_ENABLED are one setting: found both values"
+        for newer, older in _SAME:
+            found = getattr(self, newer), getattr(self, older)
+            if None not in found and found[0] != found[1]:
+                both = " and ".join(str(value).lower() for value in found)
+                yield f"{newer.upper()} and {older.upper()} are one setting: found {both}"

@@ -19,6 +19,7 @@ _TIMES = {
     "used_nonces": ("until",),
     "agent_stakes": ("locked_until",),
     "usefulness_proofs": ("created_at",),
+    "usefulness_totals": ("last_proof_at",),
     "audit_log": ("timestamp",),
     "job_runs": ("tick", "started_at", "finished_at"),
     "events": ("created_at", "published_at"),

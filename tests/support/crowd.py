@@ -27,13 +27,23 @@ SELECT md5('negotiation' || n)::uuid, 'intent ' || n, {_CLIENT}, {_WORKER},
   FROM generate_series(0, {ROWS - 1}) n;
 
 INSERT INTO task_receipts (id, negotiation_id, agent_did, client_did, status, committee, epoch_id, decidable, judged_at,
-                           window_ends_at, created_at)
+                           window_ends_at, created_at, finalized_at)
 SELECT md5('task' || n)::uuid, md5('negotiation' || n)::uuid, {_WORKER}, {_CLIENT},
        CASE WHEN n % 100 = 0 THEN 'pending' WHEN n % 10 = 0 THEN 'failed' ELSE 'finalized' END,
        (SELECT jsonb_agg('did:key:z' || (n + seat * 7) % {AGENTS}) FROM generate_series(2, 6) seat),
        CASE WHEN n % 1000 = 0 THEN NULL ELSE 1 END, n % 400 = 0, CASE WHEN n % 100 > 0 THEN now() END,
-       now() + (500 - n % 1010) * interval '1 second', now() - n * interval '1 second'
+       now() + (500 - n % 1010) * interval '1 second', now() - n * interval '1 second',
+       CASE WHEN n % 10 > 0 THEN now() - n * interval '1 minute' END
   FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO usefulness_proofs (id, agent_did, work_type, metrics, trace_id, receipt_id, usefulness_score, created_at)
+SELECT gen_random_uuid(), {_WORKER}, 'compute', '{{}}', n, md5('task' || n)::uuid, n % 100,
+       now() - n * interval '1 minute'
+  FROM generate_series(0, {ROWS - 1}) n;
+INSERT INTO usefulness_totals (agent_did, proofs, last_proof_at)
+SELECT agent_did, count(*), max(created_at) FROM usefulness_proofs GROUP BY agent_did;
+INSERT INTO reward_hours (hour, total, from_pool, recipients)
+SELECT date_trunc('hour', now()) - n * interval '1 hour', 0, 0, 0 FROM generate_series(1, {ROWS}) n;
 
 INSERT INTO task_attestations (task_id, by_did, type, created_at)
 SELECT md5('task' || n)::uuid, 'did:key:z' || (n + seat * 7) % {AGENTS}, 'AUDIT_PASS', now() - n * interval '1 second'
@@ -44,6 +54,8 @@ SELECT 'welcome:' || did, 'mint', 'available:' || did, 1000000, 'welcome_grant' 
 INSERT INTO ledger_entries (key, from_account, to_account, amount, reason)
 SELECT 'reserve:' || n, 'available:' || {_CLIENT}, 'reserved:' || {_CLIENT}, 1, 'reserve'
   FROM generate_series(0, {ROWS - 1}) n;
+
+UPDATE agents SET usefulness_proofs = 1, usefulness_score_cached = 50 WHERE did LIKE '%7';
 
 INSERT INTO agent_reputation (agent_id) SELECT id FROM agents;
 INSERT INTO reputation_observations (agent_id, task_id, dimension, observed, before, after, reason)

@@ -13,7 +13,7 @@ from rich.table import Table
 from ainp.cli.connection import database_url, in_one_line
 from ainp.core.trail import printable
 from ainp.operations import rewards as operations
-from ainp.operations.rewards import Hour, hour_before
+from ainp.operations.rewards import Hour
 from ainp.settings import Settings, load_settings
 from ainp.store.db import Database
 
@@ -28,15 +28,15 @@ def _rewards() -> None:
 @app.command()
 def preview(
     hour: Annotated[
-        datetime | None, typer.Option(help="When the hour begins, UTC; default: the last that has ended.")
+        datetime | None, typer.Option(help="When the hour begins, UTC; default: the one that is paid next.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """
     Show what the next run would pay for an hour, to whom and why; nothing is written.
 
-    An agent's part of the hour is in proportion to its score. It gets no more than a part of the fees that its
-    receipts of that hour have paid.
+    An agent's part of the hour is in proportion to its score, with all proofs added up as of now. It gets no more than
+    a part of the fees that its receipts of that hour have paid. Of an hour that was paid, what it has cost is shown.
     """
     with in_one_line("rewards"):
         settings = load_settings()
@@ -52,7 +52,7 @@ async def _preview(url: str, settings: Settings, begins: datetime | None) -> Hou
     database = Database(url, size=1)
     await database.open()
     try:
-        asked = hour_before(await database.clock()) if begins is None else begins.replace(tzinfo=UTC)
+        asked = await operations.next_hour(database) if begins is None else begins.replace(tzinfo=UTC)
         asked = asked.replace(minute=0, second=0, microsecond=0)
         return await operations.preview(database, asked, settings.reward_policy)
     finally:
@@ -60,16 +60,18 @@ async def _preview(url: str, settings: Settings, begins: datetime | None) -> Hou
 
 
 def _print(hour: Hour, settings: Settings) -> None:
-    table = Table("agent", "score", "fees paid", "reward", box=SIMPLE_HEAD)
-    for one in hour.rewards:
-        fees = "" if one.fees is None else str(one.fees)
-        table.add_row(printable(one.agent, len(one.agent)), f"{one.score / 100:.2f}", fees, str(one.amount))
-    Console(soft_wrap=True, markup=False, highlight=False, emoji=False).print(table)
+    if not hour.paid:
+        table = Table("agent", "score", "fees paid", "reward", box=SIMPLE_HEAD)
+        for one in hour.rewards:
+            fees = "" if one.fees is None else str(one.fees)
+            table.add_row(printable(one.agent, len(one.agent)), f"{one.score / 100:.2f}", fees, str(one.amount))
+        Console(soft_wrap=True, markup=False, highlight=False, emoji=False).print(table)
     has = settings.reward_policy.hourly
     state = "was paid" if hour.paid else "is not paid yet"
+    of = "" if hour.paid else f" of {has}"
     typer.echo(
-        f"hour {hour.begins.isoformat(timespec='hours')} {state}: {hour.total} of {has} atomic units,"
-        f" {hour.from_pool} of them from the pool, for {sum(1 for one in hour.rewards if one.amount)} agents"
+        f"hour {hour.begins.isoformat(timespec='hours')} {state}: {hour.total}{of} atomic units,"
+        f" {hour.from_pool} of them from the pool, for {hour.recipients} agents"
     )
     if not settings.usefulness_reward_pool_enabled:
         typer.echo("USEFULNESS_REWARD_POOL_ENABLED=false: nothing will be paid")
@@ -83,6 +85,7 @@ def _shown(hour: Hour, settings: Settings) -> dict[str, object]:
         "available": str(settings.reward_policy.hourly),
         "total": str(hour.total),
         "from_pool": str(hour.from_pool),
+        "recipients": hour.recipients,
         "rewards": [
             {
                 "agent_did": one.agent,

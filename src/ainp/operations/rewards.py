@@ -1,7 +1,7 @@
 """Rewards: what agents get for an hour's usefulness, paid once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ainp.core import ledger
@@ -38,17 +38,14 @@ class Reward:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The rewards of one hour; *paid* if they were paid before."""
+    """What an hour costs, how much of that is the pool's, and whose reward it is; *paid*: it was paid before."""
 
     begins: datetime
-    rewards: Sequence[Reward]
+    total: int
     from_pool: int
+    recipients: int
+    rewards: Sequence[Reward] = ()  # an hour that was paid before has its entries instead
     paid: bool = False
-
-    @property
-    def total(self) -> int:
-        """What it costs."""
-        return sum(reward.amount for reward in self.rewards)
 
 
 def hour_before(now: datetime) -> datetime:
@@ -64,34 +61,56 @@ async def unpaid(db: Session) -> list[datetime]:
     return [first + n * HOUR for n in range((ended - first) // HOUR + 1)] if first <= ended else []
 
 
+async def next_hour(db: Session) -> datetime:
+    """The hour that is paid next: the first that has ended and was not paid, or the one that is running."""
+    hours = await unpaid(db)
+    return hours[0] if hours else hour_before(await db.clock()) + HOUR
+
+
+async def under_way(db: Session, *, before: datetime) -> bool:
+    """Whether something that began before a moment is still being written."""
+    return await rewards.under_way(db, before)
+
+
 async def preview(db: Session, hour: datetime, policy: RewardPolicy) -> Hour:
-    """What paying an hour would give to whom; nothing is written."""
+    """What adding up all proofs and paying an hour would give to whom; nothing is written, nothing locked."""
     async with db.transaction() as tx:
-        pool = await rewards.pool(tx)
-        shared = await _shared(tx, hour, policy)
-        from_pool = min(pool, sum(reward.amount for reward in shared))
-        return Hour(hour, shared, max(0, from_pool), await rewards.paid(tx, hour))
+        before = await rewards.paid(tx, hour)
+        if before is not None:
+            return Hour(hour, before.total, before.from_pool, before.recipients, paid=True)
+        means = await rewards.means(tx)
+        if policy.by_receipts:
+            proven = await rewards.useful(tx, hour, least_score=0, by_receipts=True)
+            found = [replace(one, score=means.get(one.agent, 0)) for one in proven]
+        else:
+            found = [Useful(did, means[did], None) for did in sorted(means)]
+        shared = _shared(found, policy)
+        total = sum(reward.amount for reward in shared)
+        from_pool = min(total, max(0, await rewards.pool(tx)))
+    return Hour(hour, total, from_pool, sum(1 for reward in shared if reward.amount), shared)
 
 
 async def pay(db: Session, hour: datetime, policy: RewardPolicy) -> Hour:
     """Pay an hour, in one transaction; one that was paid before stays as it was."""
     async with db.transaction() as tx:
+        await rewards.one_at_a_time(tx)
         if not await rewards.claim(tx, hour):
-            return Hour(hour, (), 0, paid=True)
-        shared = await _shared(tx, hour, policy)
-        pool = await rewards.pool(tx)
+            before = await rewards.paid(tx, hour)
+            assert before is not None
+            return Hour(hour, before.total, before.from_pool, before.recipients, paid=True)
+        found = await rewards.useful(tx, hour, least_score=policy.least_score, by_receipts=policy.by_receipts)
+        shared = _shared(found, policy)
         amounts: dict[str, int] = {reward.agent: reward.amount for reward in shared if reward.amount}
-        entries = ledger.usefulness_rewards(_name(hour), amounts, pool=pool)
+        entries = ledger.usefulness_rewards(_name(hour), amounts, pool=await rewards.pool(tx))
         if entries:
             await accounts.post(tx, entries)
         from_pool = sum(entry.amount for entry in entries if entry.source == ledger.POOL)
         total = sum(amounts.values())
         await rewards.close(tx, hour, total=total, from_pool=from_pool, recipients=len(amounts))
-    return Hour(hour, shared, from_pool)
+    return Hour(hour, total, from_pool, len(amounts), shared)
 
 
-async def _shared(db: Session, hour: datetime, policy: RewardPolicy) -> list[Reward]:
-    found = await rewards.useful(db, hour, least_score=policy.least_score, by_receipts=policy.by_receipts)
+def _shared(found: Sequence[Useful], policy: RewardPolicy) -> list[Reward]:
     candidates = [Candidate(one.agent, one.score, _most(one, policy)) for one in found]
     shares = share(policy.hourly, candidates, least_score=policy.least_score)
     return [Reward(AgentDid(one.agent), one.score, one.fees, shares.get(one.agent, 0)) for one in found]

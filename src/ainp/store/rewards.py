@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ainp.core.usefulness import WINDOW
 from ainp.store.db import Session
 from ainp.store.queries import load
 
@@ -16,6 +17,15 @@ class Useful:
     agent: str
     score: int
     fees: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What an hour has cost, how much of it was the pool's, and how many agents got it."""
+
+    total: int
+    from_pool: int
+    recipients: int
 
 
 async def claim(db: Session, hour: datetime) -> bool:
@@ -34,14 +44,25 @@ async def last_paid(db: Session) -> datetime | None:
     return hour
 
 
-async def paid(db: Session, hour: datetime) -> bool:
-    """Whether an hour was paid."""
-    return bool(await db.fetchval(_SQL["paid"], hour))
+async def paid(db: Session, hour: datetime) -> Paid | None:
+    """What an hour has cost, if it was paid."""
+    row = await db.fetchrow(_SQL["paid"], hour)
+    return None if row is None else Paid(row["total"], row["from_pool"], row["recipients"])
+
+
+async def one_at_a_time(db: Session) -> None:
+    """Let nobody else pay until the transaction ends."""
+    await db.execute(_SQL["one_at_a_time"])
 
 
 async def pool(db: Session) -> int:
-    """What the pool has, held until the transaction ends."""
+    """What the pool has."""
     return int(await db.fetchval(_SQL["pool"]) or 0)
+
+
+async def under_way(db: Session, before: datetime) -> bool:
+    """Whether somebody still writes what began before that."""
+    return bool(await db.fetchval(_SQL["under_way"], before))
 
 
 async def useful(db: Session, hour: datetime, *, least_score: int, by_receipts: bool) -> list[Useful]:
@@ -49,4 +70,9 @@ async def useful(db: Session, hour: datetime, *, least_score: int, by_receipts: 
     if by_receipts:
         rows = await db.fetch(_SQL["by_receipts"], hour, least_score)
         return [Useful(row["did"], row["score"], row["fees"]) for row in rows]
-    return [Useful(row["did"], row["score"], None) for row in await db.fetch(_SQL["by_score"], hour, least_score)]
+    return [Useful(row["did"], row["score"], None) for row in await db.fetch(_SQL["by_score"], least_score)]
+
+
+async def means(db: Session) -> dict[str, int]:
+    """The score that each agent would have if proofs were added up now, in hundredths."""
+    return {row["did"]: row["score"] for row in await db.fetch(_SQL["means"], WINDOW)}

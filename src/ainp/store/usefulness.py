@@ -7,11 +7,12 @@ from uuid import UUID
 
 from ainp.core.did import AgentDid
 from ainp.core.ids import TaskId
-from ainp.core.usefulness import NEARLY_FULL, History, Usefulness, WorkType
+from ainp.core.usefulness import NEARLY_FULL, WINDOW, History, Usefulness, WorkType
 from ainp.store.db import Session
 from ainp.store.queries import load
 
 _SQL = load("usefulness")
+_AGGREGATION = "300s"  # the one statement that reads a month of proofs; a second for every 100,000 or so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,5 +78,5 @@ async def of_agent(db: Session, agent: AgentDid) -> Usefulness | None:
 async def aggregate(db: Session) -> int:
     """Bring every agent's score up to date; how many have one, or have lost theirs."""
     async with db.transaction() as tx:
-        await tx.execute(_SQL["one_at_a_time"])
-        return int(await tx.fetchval(_SQL["aggregate"]))
+        await tx.execute(_SQL["one_at_a_time"], _AGGREGATION)
+        return int(await tx.fetchval(_SQL["aggregate"], WINDOW))

@@ -1,26 +1,32 @@
 """Usefulness is added up and hours are rewarded: on the aggregator's times, and once at the start."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from ainp.broker import Broker
-from ainp.core.errors import BrokerError
+from ainp.core.usefulness import HOUR
 from ainp.operations import rewards, usefulness
 from ainp.operations.rewards import Hour
+from ainp.store.db import Database
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import REWARDED
 
 AGGREGATOR = "[UsefulnessAggregator]"
 REWARDS = "[UsefulnessRewards]"
+_EARLY = timedelta(seconds=5)  # by which nodes' clocks may differ
+_LATE = timedelta(seconds=2)  # from reading the time to a transaction with it
+_LOOK_AGAIN_S = 0.1
+_LOOKS = 300  # 30 s: no statement of a request runs longer
 
 
 async def at_start(broker: Broker) -> None:
     """Bring scores up to date beside everything else; what fails here is done at the next time."""
     try:
         updated = await usefulness.aggregate(broker.database)
-    except BrokerError as error:
-        logger().error(f"{AGGREGATOR} Aggregation job failed", error=error.message)
+    except Exception as error:  # noqa: BLE001 - what runs beside it must not end with it
+        logger().error(f"{AGGREGATOR} Aggregation job failed", error=str(error) or type(error).__name__)
     else:
         log([Line(f"[Startup] Updated {updated} usefulness scores", {"updated": updated})])
 
@@ -43,35 +49,59 @@ async def run(broker: Broker) -> None:
 
 
 async def _reward(broker: Broker) -> None:
-    policy = broker.settings.reward_policy
-    for begins in await rewards.unpaid(broker.database):
+    database, policy = broker.database, broker.settings.reward_policy
+    for begins in await _ended(database):
         began = perf_counter()
         log([Line(f"{REWARDS} Starting credit distribution", {"hour": _shown(begins), "pool": policy.hourly})])
-        hour = await rewards.pay(broker.database, begins, policy)
+        hour = await rewards.pay(database, begins, policy)
         log(_lines(hour, took_ms=round((perf_counter() - began) * 1000)))
 
 
+async def _ended(database: Database) -> Sequence[datetime]:
+    """
+    The hours to be paid, once all that belongs to the last of them is written.
+
+    A clock that is a little fast comes before the hour's end; what finalizes a receipt at its very end is still under
+    way. Whoever keeps a transaction open for longer than requests take is not waited for.
+    """
+    now = await database.clock()
+    written = rewards.hour_before(now + _EARLY) + HOUR + _LATE
+    await asyncio.sleep((written - now).total_seconds())
+    hours = await rewards.unpaid(database)
+    for _ in range(_LOOKS if hours else 0):
+        if not await rewards.under_way(database, before=written):
+            break
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    return hours
+
+
 def _lines(hour: Hour, *, took_ms: int) -> Sequence[Line]:
-    paid = [reward for reward in hour.rewards if reward.amount]
+    if hour.paid:
+        return []  # by another node, whose log has it
     if not hour.rewards:
         return [Line("No agents qualify for usefulness rewards", {"hour": _shown(hour.begins)})]
     total_score = sum(reward.score for reward in hour.rewards)
-    facts = {"total_distributed": str(hour.total), "recipients_count": len(paid), "duration_ms": took_ms}
-    counts = ((REWARDED.of(), hour.total),)
+    if not total_score:
+        return [Line("Total usefulness score is zero, skipping distribution", {"hour": _shown(hour.begins)})]
+    each = [
+        {
+            "agent_did": reward.agent,
+            "amount": str(reward.amount),
+            "score": reward.score / 100,
+            "proportion": round(reward.score / total_score, 6),
+        }
+        for reward in hour.rewards
+        if reward.amount
+    ]
+    facts = {
+        "hour": _shown(hour.begins),
+        "total_distributed": str(hour.total),
+        "recipients_count": hour.recipients,
+        "duration_ms": took_ms,
+    }
     return [
-        *(
-            Line(
-                "Usefulness reward distributed",
-                {
-                    "agent_did": reward.agent,
-                    "amount": str(reward.amount),
-                    "score": reward.score / 100,
-                    "proportion": round(reward.score / total_score, 6),
-                },
-            )
-            for reward in paid
-        ),
-        Line(f"{REWARDS} Distribution complete", {"hour": _shown(hour.begins), **facts}, counts=counts),
+        *(Line("Usefulness reward distributed", facts) for facts in each),
+        Line(f"{REWARDS} Distribution complete", facts, counts=((REWARDED.of(), hour.total),)),
     ]
 
 

@@ -37,34 +37,36 @@ SELECT a.did, a.usefulness_score_cached, coalesce(t.proofs, 0) AS proofs, t.last
  WHERE a.did = $1
 
 -- name: one_at_a_time
--- Two aggregations at once would only wait for each other's rows.
-SELECT pg_advisory_xact_lock(hashtext('usefulness'))
+-- Two aggregations at once would only wait for each other's rows. It may take its time, and it is planned by what the
+-- tables hold now: a plan that was made while they were small would be a slow one.
+SELECT pg_advisory_xact_lock(hashtext('ainp.usefulness')), set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('statement_timeout', $1, true)
 
 -- name: aggregate
--- Every agent's score: the mean of its proofs of the last 30 days, 0 without any; how many agents have one, or have
--- lost theirs.
+-- Every agent's score: the mean of its proofs of the window $1, 0 without any; how many agents have one, or have lost
+-- theirs. Agents are locked by their DIDs, as everybody does who locks several.
 WITH recent AS MATERIALIZED (
   SELECT agent_did, work_type, sum(usefulness_score) AS score, count(*)::int AS proofs
-    FROM usefulness_proofs WHERE created_at > now() - interval '30 days'
+    FROM usefulness_proofs WHERE created_at > now() - $1::interval
    GROUP BY agent_did, work_type
 ), summed AS MATERIALIZED (
   SELECT agent_did, least(100, round(sum(score) / sum(proofs), 2)) AS score, sum(proofs)::int AS proofs,
          jsonb_object_agg(work_type, round(score / proofs, 2)) AS breakdown
     FROM recent GROUP BY agent_did
+), faded AS MATERIALIZED (
+  SELECT did FROM agents WHERE usefulness_proofs > 0 EXCEPT SELECT agent_did FROM summed
+), locked AS MATERIALIZED (
+  SELECT a.did, due.score, due.proofs, due.breakdown
+    FROM agents a
+    JOIN (SELECT * FROM summed UNION ALL SELECT did, 0, 0, '{}' FROM faded) due ON due.agent_did = a.did
+   ORDER BY a.did FOR NO KEY UPDATE OF a
 ), scored AS (
   UPDATE agents a
-     SET usefulness_score_cached = s.score, usefulness_proofs = s.proofs, usefulness_last_updated = now()
-    FROM summed s WHERE a.did = s.agent_did
+     SET usefulness_score_cached = l.score, usefulness_proofs = l.proofs, usefulness_last_updated = now()
+    FROM locked l WHERE a.did = l.did
   RETURNING a.did
 ), told AS (
-  UPDATE usefulness_totals t SET breakdown = s.breakdown
-    FROM summed s WHERE t.agent_did = s.agent_did AND t.breakdown <> s.breakdown
-), faded AS (
-  UPDATE agents a
-     SET usefulness_score_cached = 0, usefulness_proofs = 0, usefulness_last_updated = now()
-   WHERE a.usefulness_proofs > 0 AND a.did NOT IN (SELECT agent_did FROM summed)
-  RETURNING a.did
-), forgotten AS (
-  UPDATE usefulness_totals t SET breakdown = '{}' FROM faded f WHERE t.agent_did = f.did
+  UPDATE usefulness_totals t SET breakdown = l.breakdown
+    FROM locked l WHERE t.agent_did = l.did AND t.breakdown <> l.breakdown
 )
-SELECT (SELECT count(*) FROM scored) + (SELECT count(*) FROM faded)
+SELECT count(*) FROM scored
