@@ -8,6 +8,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -88,6 +89,24 @@ async def do_a_whole_job(place: Place) -> None:
         async with aclosing(worker.events()) as events:
             told = [(await anext(events)).name for _ in range(2)]
         assert told == ["proposed", "accepted"]
+
+
+async def test_work_is_proven_and_shown(place: Place) -> None:
+    async with place.agent() as worker, AsyncClient(place.url) as anybody:
+        await worker.register()
+        assert worker.identity is not None
+
+        with pytest.raises(NotFound):
+            await worker.prove("routing", {"routing_hops": 3}, "a trace", receipt_id=str(uuid4()))
+        proof = await worker.prove("routing", {"routing_hops": 3}, "a trace")
+        await worker.aggregate()
+        found = await anybody.usefulness(worker.identity.did)
+
+        assert (proof.usefulness_score, found.usefulness_score, found.total_proofs) == (30.0, 30.0, 1)
+        assert (await worker.usefulness()).work_type_breakdown["routing"] == 30.0
+        with pytest.raises(Refused) as refused:
+            await worker.prove("routing", {"routing_hops": 3}, "a trace")
+        assert refused.value.code == "DUPLICATE_PROOF"
 
 
 async def test_a_program_without_a_loop_does_the_same(place: Place) -> None:

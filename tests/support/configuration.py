@@ -21,6 +21,7 @@ from ainp.setting_kinds import (
     PrivateKey,
     RedisUrl,
     Schemes,
+    Units,
 )
 from ainp.settings import Settings, variable_of
 
@@ -74,6 +75,8 @@ _SECTIONS = {
         *("SETTLE_", "MAX_OPEN_", "NEGOTIATION_"),
     ),
     "Committees, verdicts and reputation": ("POU_", "REPUTATION_"),
+    "Discovery": ("EMBEDDINGS", "OPENAI_", "DISCOVERY_", "VECTOR_"),
+    "Usefulness and rewards": ("USEFULNESS_", "MAX_PROOFS_"),
 }
 _NOTES = {
     "Who is believed": """
@@ -92,10 +95,18 @@ Amounts are atomic units: 1000 are a credit. Shares are in basis points: 10000 a
     "Committees, verdicts and reputation": """
 What these mean together is told in [proof of usefulness](proof-of-usefulness.md).
 """,
+    "Discovery": """
+How agents are found and ranked, and what each of these models finds, is in [discovery](discovery.md).
+""",
+    "Usefulness and rewards": """
+What is scored, added up and paid is told in [usefulness](usefulness.md). Where a setting has two names, both may be set
+if they say the same.
+""",
 }
 _KINDS = (
     (Boolean, "true or false"),
     (Cron, "five cron fields, UTC, or six with seconds in front"),
+    (Units, "a whole number of atomic units; an `n` may follow"),
     (Did, "a DID"),
     (Schemes, "`A`, `B`, `C`, `D`, with commas"),
     (Domains, "domains, with commas"),

@@ -6,6 +6,7 @@ Everything that an agent can ask of a broker, each as a function from who asks t
 
 # ruff: noqa: ARG001 - every call takes who asks, also where the signature alone says it
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,7 @@ from ainp.wire.receipts import (
 from ainp.wire.reputation import HistoryReply, ReputationReply
 from ainp.wire.stakes import CancelUnstakeBody, SlashBody, SlashReply, StakeBody, StakeReply
 from ainp.wire.trail import TrailReply
+from ainp.wire.usefulness import AggregatedReply, ProofBody, ProofReply, UsefulnessReply
 
 Proposal = Mapping[str, Any]
 Who = Identity | None
@@ -257,12 +259,41 @@ def staked(by: Who, did: str | None = None) -> Ask[StakeReply]:
     return get(f"/api/stakes/{did_of(by, did)}", StakeReply)
 
 
+# Usefulness
+
+
+def prove(
+    by: Who,
+    work_type: str,
+    metrics: Mapping[str, float],
+    trace_id: str,
+    *,
+    receipt_id: str | None = None,
+    intent_id: str | None = None,
+) -> Ask[ProofReply]:
+    """Say what work was done, now, once for each trace; only with a receipt of it can it be rewarded."""
+    body = ProofBody(
+        work_type, dict(metrics), trace_id, time.time() * 1000, intent_id, receipt_id, agent_did=of(by).did
+    )
+    return post("/api/usefulness/proofs", body, ProofReply)
+
+
+def usefulness(by: Who, did: str | None = None) -> Ask[UsefulnessReply]:
+    """How useful an agent has been for thirty days: oneself, or another."""
+    return get(f"/api/usefulness/agents/{did_of(by, did)}", UsefulnessReply)
+
+
 # For administrators, with the client's `admin_token`
 
 
 def deposit(by: Who, did: str, amount_atomic: int) -> Ask[DepositReply]:
     """Give an agent credits."""
     return post("/api/credits/deposit", DepositBody(did, amount_atomic), DepositReply, admin=True)
+
+
+def aggregate(by: Who) -> Ask[AggregatedReply]:
+    """Have proofs added up now instead of at the next hour."""
+    return post("/api/usefulness/aggregate", None, AggregatedReply, admin=True)
 
 
 def slash(by: Who, did: str, amount_atomic: int, reason: str, *, evidence_ref: str | None = None) -> Ask[SlashReply]:
