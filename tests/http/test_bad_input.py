@@ -57,7 +57,7 @@ DEEP = {
     "behind quotes": b'{"\\"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "one level too many": b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
 }
-TYPES = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/cbor")
+TYPES = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/x-cbor")
 ODD_TYPES = ("", "json", "application/jsonp", "application/json-seq", "text/json", "application/xml", "*/*")
 
 

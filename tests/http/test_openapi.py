@@ -71,8 +71,8 @@ def test_an_operation_is_complete(path: str, method: str, operation: dict[str, A
     for status, response in operation["responses"].items():
         assert re.fullmatch(r"[1-5]\d\d", status)
         assert response["description"]
-        kind = "text/plain" if (path, status) == ("/metrics", "200") else "application/json"
-        assert list(response["content"]) == [kind]
+        scraped = (path, status) == ("/metrics", "200")
+        assert list(response["content"]) == (["text/plain"] if scraped else ["application/json", "application/cbor"])
 
 
 @pytest.mark.parametrize("route", ROUTE)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import cbor2
 import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -46,7 +47,8 @@ def undocumented(method: str, path: str, status: int, body: bytes) -> str | None
     response = operation["responses"].get(str(status))
     if response is None:
         return f"{method} {path}: {status} is not documented: {body[:200]!r}"
-    code = msgspec.json.decode(body).get("error") if status >= 400 and not path.startswith("/health") else None
+    decode = cbor2.loads if body[:1] > b"\x80" else msgspec.json.decode
+    code = decode(body).get("error") if status >= 400 and not path.startswith("/health") else None
     if code is not None and f"`{code}`" not in response["description"]:
         return f"{method} {path}: {status} {code} is not documented"
     return None

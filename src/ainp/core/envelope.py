@@ -51,6 +51,10 @@ class Scheme(StrEnum):
     D = "D"
 
 
+# What these sign can be written again from the values alone; the others need the text that was sent.
+OF_VALUES = frozenset({Scheme.C, Scheme.D})
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """A message whose form and time are right; who sent it is not proven before `verify`."""

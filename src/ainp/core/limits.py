@@ -139,10 +139,6 @@ MAX_DEPTH: Annotated[
     int,
     Limit(Of.REQUEST, "levels of a body", "400", "deeper than any message, far from any recursion limit"),
 ] = 64
-MAX_CBOR_VALUES: Annotated[
-    int,
-    Limit(Of.REQUEST, "values of a body in CBOR", "400", "as an envelope's; a megabyte of zeros would cost a second"),
-] = 20_000
 MAX_PAGE: Annotated[int, Limit(Of.REQUEST, "rows of one answer", "400", "what is left has a cursor")] = 200
 MAX_PAGE_BYTES: Annotated[
     int,
@@ -164,8 +160,8 @@ MAX_ENVELOPE_VALUES: Annotated[
     int,
     Limit(
         Of.ENVELOPE,
-        "values of an envelope",
-        "400 `INVALID_ENVELOPE`",
+        "values of an envelope, and of any body in CBOR",
+        "400 `INVALID_ENVELOPE`, or `INVALID_CBOR`",
         "a dozen embeddings as numbers; a megabyte of nothing but zeros would cost a second of CPU",
     ),
 ] = 20_000

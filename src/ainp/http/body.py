@@ -17,6 +17,7 @@ from starlette.types import Receive
 
 from ainp.core.errors import InvalidJson, InvalidRequest, TooLarge, UnsupportedMedia
 from ainp.core.limits import MAX_BODY_BYTES, MAX_DEPTH
+from ainp.http.media import CBOR
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -43,17 +44,22 @@ async def read(receive: Receive, *, declared: str | None) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def require_json(content_type: str | None, *, coding: Sequence[str]) -> None:
+def is_cbor(content_type: str | None, *, coding: Sequence[str]) -> bool:
     """
-    Refuse a body that does not say it is JSON; a web page can't say so without asking first.
+    Whether a body is CBOR; refused is one that says it is neither that nor JSON.
+
+    A web page can say neither without asking first.
 
     Nothing is decompressed here, so what says it is compressed would be another thing to another reader.
     """
     if any(name.strip().lower() != "identity" for name in coding):
         raise UnsupportedMedia(f"content-encoding: found {', '.join(coding)[:80]!r}, expected identity, or none")
     kind = (content_type or "").split(";", 1)[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMedia(f"content-type: found {kind[:80] or 'none'!r}, expected application/json")
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return False
+    if kind == CBOR:
+        return True
+    raise UnsupportedMedia(f"content-type: found {kind[:80] or 'none'!r}, expected application/json or {CBOR}")
 
 
 def decode(body: bytes, kind: type[_T]) -> _T:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ainp import __version__
+from ainp.core.cbor import InvalidCbor
 from ainp.core.errors import (
     BrokerError,
     DatabaseUnavailable,
@@ -25,14 +26,22 @@ from ainp.core.errors import (
     UnsupportedMedia,
     UntrustedRequest,
 )
+from ainp.http.media import CBOR
 from ainp.http.problems import Problem, status_of
 from ainp.http.routes import ROUTES, Route
 
+JSON = "application/json"
 _REF = "#/components/schemas/{name}"
 _ANYWHERE: tuple[type[BrokerError], ...] = (InvalidRequest, UntrustedRequest, DatabaseUnavailable, SchemaBehind)
 _CHECKED: tuple[type[BrokerError], ...] = (InvalidSignature, NoVerificationKey)  # a signature that nobody asked for
 _SIGNED: tuple[type[BrokerError], ...] = (Unauthenticated, *_CHECKED, Forbidden)
-_WITH_BODY: tuple[type[BrokerError], ...] = (InvalidJson, TooLarge, UnsupportedMedia, IdempotencyConflict)
+_WITH_BODY: tuple[type[BrokerError], ...] = (
+    InvalidJson,
+    InvalidCbor,
+    TooLarge,
+    UnsupportedMedia,
+    IdempotencyConflict,
+)
 
 
 @cache
@@ -144,7 +153,7 @@ def _headers(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     said = (route.handler.__doc__ or "").strip().splitlines()[0]
     responses: dict[str, Any] = {
-        str(status): {"description": said, "content": {route.media_type: {"schema": schemas[id(route.reply)]}}}
+        str(status): {"description": said, "content": _content(route.media_type, schemas[id(route.reply)])}
         for status in (route.status, *route.also)
     }
     by_status: dict[int, list[type[BrokerError]]] = {}
@@ -174,7 +183,12 @@ def _general(route: Route) -> tuple[type[BrokerError], ...]:
 
 
 def _json(schema: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON schema
-    return {"application/json": {"schema": schema}}
+    return _content(JSON, schema)
+
+
+def _content(media_type: str, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON schema
+    """What is JSON goes in CBOR as well."""
+    return {kind: {"schema": schema} for kind in ((JSON, CBOR) if media_type == JSON else (media_type,))}
 
 
 def _section(path: str, method: str, operation: dict[str, Any]) -> str:
@@ -195,12 +209,12 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
 
 
 def _links(holder: dict[str, Any]) -> str:
-    ((media_type, content),) = holder["content"].items()
+    media_type, content = next(iter(holder["content"].items()))
     schema = content["schema"]
     name = str(schema.get("$ref", schema.get("items", {}).get("$ref", ""))).rsplit("/", 1)[-1]
     if name:
         return f"<a href='#{name}'><code>{name}</code></a>"
-    return "<code>object</code>" if media_type == "application/json" else f"<code>{media_type}</code>"
+    return "<code>object</code>" if media_type == JSON else f"<code>{media_type}</code>"
 
 
 def _linked(text: str) -> str:

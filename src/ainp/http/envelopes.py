@@ -5,7 +5,7 @@ The order of checks is the contract's: size, structure, version, skew, expiry, s
 envelope's nonce is used with what it writes, as a signed request's is.
 """
 
-from ainp.core.envelope import Envelope, Verified, open_envelope, verify
+from ainp.core.envelope import OF_VALUES, Envelope, Verified, open_envelope, verify
 from ainp.http.auth import act
 from ainp.http.call import Call
 from ainp.store.nonces import nonce_of
@@ -32,4 +32,7 @@ async def _verified(call: Call, envelope: Envelope) -> Verified:
     # Only by registering may somebody who is not known yet have a document fetched.
     newcomer = envelope.msg_type == ADVERTISE
     keys = await call.broker.keys.all_of(call.db, envelope.sender, new=newcomer)
-    return verify(envelope, keys=[key.raw for key in keys], schemes=call.broker.settings.schemes)
+    schemes = call.broker.settings.schemes
+    if call.cbor:
+        schemes = tuple(scheme for scheme in schemes if scheme in OF_VALUES)
+    return verify(envelope, keys=[key.raw for key in keys], schemes=schemes)
