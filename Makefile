@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+FUZZ   := $(VENV)/.fuzz
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth schema docs lock clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth schema docs lock fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,8 +42,14 @@ test: $(STAMP) ## The tests, on a real PostgreSQL that they start themselves
 test-core: $(STAMP) ## The rules alone: no database, seconds
 	$(BIN)/pytest tests/core
 
-test-long: $(STAMP) ## What takes minutes: long races, deep properties
+test-long: $(STAMP) $(FUZZ) ## What takes minutes: long races, deep properties
 	$(BIN)/pytest -n $(JOBS) -m "long or not long" --timeout 1800
+
+fuzz: $(STAMP) $(FUZZ) ## Look for bytes that break the readers; OPTIONS="signature --seconds 600"
+	$(BIN)/python -m fuzz $(OPTIONS)
+$(FUZZ): requirements/fuzz.txt $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt
+	@touch $(FUZZ)
 
 bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,flow" and more: docs/performance.md
 	$(BIN)/python -m bench $(OPTIONS)
@@ -63,6 +70,8 @@ lock: ## Resolve the dependencies anew into requirements/
 	  --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
 	  --python-version 3.11 --extra server pyproject.toml --output-file requirements/server.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 --group pyproject.toml:fuzz --output-file requirements/fuzz.txt
 
 clean: ## Remove .venv and caches, keep the data in .ainp
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

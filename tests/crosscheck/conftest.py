@@ -1,0 +1,3 @@
+from support.fixtures import module_database_url
+
+__all__ = ["module_database_url"]
