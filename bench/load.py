@@ -15,9 +15,9 @@ _BATCH = 20_000
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
-def statements() -> Mapping[str, str]:
-    """The statements of `sql/load.sql` by name."""
-    parts = _NAME.split((Path(__file__).parent / "sql" / "load.sql").read_text())[1:]
+def statements(file: str = "load") -> Mapping[str, str]:
+    """The statements of `sql/load.sql`, or of another *file* there, by name."""
+    parts = _NAME.split((Path(__file__).parent / "sql" / f"{file}.sql").read_text())[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 

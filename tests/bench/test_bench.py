@@ -59,6 +59,15 @@ def test_what_does_not_exist_is_not_measured() -> None:
 
 
 @pytest.mark.long
+def test_adding_up_proofs_and_paying_an_hour_are_measured() -> None:
+    done = run("--agents", "20", "--proofs", "100", module="bench.aggregation")
+
+    assert done.returncode == 0, done.stderr
+    assert "100 proofs of 20 agents, 3: " in done.stdout
+    assert "20 rewarded" in done.stdout
+
+
+@pytest.mark.long
 def test_growth_is_measured_for_every_route(tmp_path: Path) -> None:
     options = ("--quick", "--receipts", "2000", "--agents", "300", "--json", str(tmp_path / "growth.json"))
     done = run(*options, module="bench.growth")
