@@ -3,9 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 
-import pytest
-
-from ainp.settings import load_settings
 from ainp.store import jobs, migrate
 from ainp.worker.jobs import scheduled
 from support.api import a_configuration, an_api
@@ -43,13 +40,6 @@ async def test_def_87_the_missions_index_is_there_and_as_it_says(database_url: s
 
     assert "(status, created_at DESC)" in found
     assert "USING gin (committee" in found
-
-
-def test_def_88_an_unknown_name_with_a_suffix_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USEFULNESS_REWARD_POOL_HOURLY", "1000000000n")
-    monkeypatch.setenv("USEFULNESS_AGGREGATOR_CRON", "0 * * * *")
-
-    assert load_settings(_env_file=None).pou_k == 3
 
 
 async def test_def_90_a_broker_without_redis_and_nats_is_healthy(world: World) -> None:

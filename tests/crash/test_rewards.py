@@ -12,7 +12,7 @@ from ainp.store.db import Database
 from support.builders import agents
 from support.migrating import connected
 from support.serving import Served, wait_until, working
-from support.useful import register, trade, wrong_money
+from support.useful import register, trade, wait_out_the_hour, wrong_money
 
 CREW = agents(60)
 PAID = "[UsefulnessRewards] Distribution complete"
@@ -30,6 +30,7 @@ _BOOKED = "SELECT count(*), count(DISTINCT to_account) FROM ledger_entries WHERE
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     """An hour that has ended, with 59 to be rewarded for it."""
+    wait_out_the_hour()
     db = Database(database_url, size=3)
     await db.open()
     await register(db, CREW)

@@ -15,7 +15,7 @@ from ainp.operations.rewards import RewardPolicy
 from ainp.store import ledger as accounts
 from ainp.store.db import Database
 from support.builders import agents
-from support.useful import held, prove, register, trade, wrong_money
+from support.useful import held, prove, register, trade, wait_out_the_hour, wrong_money
 
 HOUR = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WITHIN = HOUR + timedelta(minutes=30)
@@ -144,6 +144,7 @@ async def test_who_is_more_useful_gets_more_up_to_a_part_of_the_fees(db: Databas
 
 
 async def test_after_a_pause_a_day_is_caught_up_at_most(db: Database) -> None:
+    wait_out_the_hour()
     last = rewards.hour_before(await db.clock())
     assert await rewards.unpaid(db) == [last]
 
@@ -156,6 +157,7 @@ async def test_after_a_pause_a_day_is_caught_up_at_most(db: Database) -> None:
 
 async def test_each_hour_that_is_caught_up_pays_its_own_work(db: Database) -> None:
     await register(db, TEN)
+    wait_out_the_hour()
     last = rewards.hour_before(await db.clock())
     await rewards.pay(db, last - timedelta(hours=4), RewardPolicy())
     await trade(db, [(TEN[0], TEN[1])], at=last - timedelta(hours=3))

@@ -20,12 +20,17 @@ from support.migrating import connected
 from support.races import two_apis
 from support.said import Said, what_is_logged
 from support.serving import serving, status_of
-from support.useful import prove, register, trade
+from support.useful import prove, register, trade, wait_out_the_hour
 
 CREW = agents(3)
 STARTING, COMPLETE = "[UsefulnessRewards] Starting credit distribution", "[UsefulnessRewards] Distribution complete"
 ADDING = "[UsefulnessAggregator] Starting aggregation job"
 PAYS = {"usefulness_reward_pool_enabled": True}
+
+
+@pytest.fixture(autouse=True)
+def within_an_hour() -> None:
+    wait_out_the_hour()
 
 
 @pytest.fixture
