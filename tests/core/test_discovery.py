@@ -46,6 +46,16 @@ def test_weights_add_up(weights: tuple[float, float, float]) -> None:
         Weights(*weights)
 
 
+@given(st.integers(0, 10_000), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_bound_is_never_above_the_mean_and_rises_with_the_record(mean: int, proofs: int, more: int) -> None:
+    assert 0 <= lower_usefulness(mean, proofs) <= lower_usefulness(mean, proofs + more) <= mean
+
+
+@given(st.integers(0, 10_000), st.integers(100, 10**6))
+def test_ten_proofs_of_anything_do_not_pass_a_hundred_of_nearly_as_much(mean: int, proofs: int) -> None:
+    assert lower_usefulness(mean, 10) <= lower_usefulness(max(0, mean - 1_000), proofs)
+
+
 def test_ten_proofs_do_not_outrank_a_long_record() -> None:
     assert lower_usefulness(10_000, 0) == 0
     assert lower_usefulness(9_000, 10) < lower_usefulness(8_000, 1_000)

@@ -93,6 +93,21 @@ async def test_the_pool_pays_before_the_mint_and_nothing_is_lost(db: Database) -
     assert (moved["pool"], moved["mint"], sum(after.values())) == (-101, -99, 0)
 
 
+async def test_paying_and_rolling_up_do_not_wait_for_each_other(db: Database) -> None:
+    await register(db, TEN)
+    await prove(db, TEN)
+    await usefulness.aggregate(db)
+    hours = [HOUR - n * timedelta(hours=1) for n in range(8)]
+
+    await asyncio.gather(
+        *[rewards.pay(db, hour, RewardPolicy(hourly=50, by_receipts=False)) for hour in hours],
+        *[accounts.roll_up(db) for _ in hours],
+        *[trade(db, [(TEN[0], TEN[1])], at=HOUR + timedelta(days=1)) for _ in hours],
+    )
+
+    assert sum((await rewarded(db)).values()) == 8 * 50
+
+
 async def test_nothing_is_written_for_nothing(db: Database) -> None:
     await register(db, TEN[:2])
     await trade(db, [(TEN[0], TEN[1])], at=WITHIN, price=0)
