@@ -4,23 +4,24 @@ import ast
 import re
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import ainp
-from ainp.core import limits
+from ainp.core import limits, message_limits
 
 SOURCE = Path(ainp.__file__).parent
 # What a format allows stands with who reads it.
 READERS = {"core/envelope.py", "core/lexemes.py", "core/http_signature.py", "core/http_signature_forms.py"}
 # What bounds the work or the files of this side, and what a rule counts; nobody sends it.
 OF_ITS_OWN = {"MAX_AGE", "MAX_TURNS", "_MAX_BYTES", "MAX_NEARLY_FULL"}
-CONSTANTS = [name for name in vars(limits) if name.isupper()]
+CONSTANTS = [(module, name) for module in (limits, message_limits) for name in vars(module) if name.isupper()]
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
-def test_a_limit_says_what_it_is_for_and_why(name: str) -> None:
-    value, limit = getattr(limits, name), limits.table()[name]
+@pytest.mark.parametrize(("module", "name"), CONSTANTS, ids=str)
+def test_a_limit_says_what_it_is_for_and_why(module: ModuleType, name: str) -> None:
+    value, limit = getattr(module, name), limits.table(module.__name__)[name]
 
     assert value > (timedelta(0) if isinstance(value, timedelta) else 0)
     assert limit.what

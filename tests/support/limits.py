@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from ainp.core import limits
+from ainp.core import limits, message_limits
 from ainp.core.limits import Limit, Of
 
+_TABLE = {**limits.table(), **limits.table(message_limits.__name__)}
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "limits.md"
 
 _HEAD = """\
@@ -35,13 +36,13 @@ def _section(of: Of) -> str:
 
 
 def _rows(of: Of) -> Iterator[str]:
-    for name, limit in limits.table().items():
+    for name, limit in _TABLE.items():
         if limit.of is of:
             yield f"| {limit.what} | {_value(name)} | {limit.beyond} | {limit.why} | {_setting(limit)} |"
 
 
 def _value(name: str) -> str:
-    value = getattr(limits, name)
+    value = getattr(limits, name, None) or getattr(message_limits, name)
     if isinstance(value, timedelta):
         return f"{value.days} days" if value.days else f"{value.seconds} s"
     for size, unit in ((1 << 20, "MiB"), (1 << 10, "KiB")):

@@ -13,10 +13,13 @@ Existing clients sign four different texts. All drop `sig` at the top and cover 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from ainp.core import lexemes
 from ainp.core.canonical import canonical, digest
@@ -40,6 +43,7 @@ MAX_SKEW = timedelta(seconds=60)
 DEFAULT_TTL = timedelta(seconds=60)
 _MILLISECOND = timedelta(milliseconds=1)
 _LATEST_MS = 2**53
+_BLANKS = b" \t\r\n"
 
 
 class Scheme(StrEnum):
@@ -69,6 +73,7 @@ class Envelope:
     signature: bytes | None
     members: Members
     beside: Any = None
+    text: bytes = b""  # as it came in, which is what others are handed
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -99,11 +104,12 @@ def open_envelope(raw: bytes, *, now: datetime) -> Envelope:
     """Read an envelope, alone or as `{"envelope": …, "query": …}`; refuse one that is malformed or not of this time."""
     if len(raw) > MAX_BODY_BYTES:
         raise TooLarge(f"the envelope has {len(raw)} bytes, at most {MAX_BODY_BYTES} are read", limit=MAX_BODY_BYTES)
-    members, beside = _unwrap(lexemes.read(raw))
+    read = lexemes.read(raw)
+    members, beside = _unwrap(read)
     envelope = _structure(members, beside)
     _check_version(members.get("version"))
     _check_time(envelope, now)
-    return envelope
+    return replace(envelope, text=raw.strip(_BLANKS) if members is read else _inner(raw))
 
 
 def verify(envelope: Envelope, *, keys: Sequence[bytes], schemes: Sequence[Scheme]) -> Verified:
@@ -125,6 +131,15 @@ def verify(envelope: Envelope, *, keys: Sequence[bytes], schemes: Sequence[Schem
             if _verifies(text, signature, key):
                 return found
     raise InvalidSignature("Signature verification failed")
+
+
+def signed_part(envelope: Envelope, found: Verified) -> Envelope:
+    """The envelope as others can verify it: without a member `query` that was put there after signing."""
+    if found.query_signed:
+        return envelope
+    members = {name: member for name, member in envelope.members.items() if name != "query"}
+    query = envelope.beside if envelope.beside is not None else envelope.members["query"]
+    return replace(envelope, members=members, beside=query, text=lexemes.as_stringified(members))
 
 
 def canonical_text(members: Members, scheme: Scheme) -> bytes:
@@ -156,6 +171,14 @@ def _unwrap(members: Members) -> tuple[Members, Any]:
     if query is not None and type(query) is not dict:
         raise InvalidEnvelope(f"query: found {kind_of(query)}, expected an object")
     return inner, query
+
+
+def _inner(raw: bytes) -> bytes:
+    return bytes(msgspec.json.decode(raw, type=_Wrapped).envelope).strip(_BLANKS)
+
+
+class _Wrapped(Struct):
+    envelope: msgspec.Raw
 
 
 def _structure(members: Members, beside: Any) -> Envelope:  # noqa: ANN401 - any JSON

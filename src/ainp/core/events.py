@@ -6,10 +6,17 @@ from datetime import datetime
 
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
+from ainp.core.message import Message
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
 from ainp.core.receipt import TaskReceipt
 from ainp.core.stake import Stake
+
+# How the body of an event begins that carries a message, and what stands before the envelope in it. Notices are flat:
+# what looks like this in one of their texts has its quotation marks escaped.
+_CARRIES = '{"message_id":"'
+_ENVELOPE = ',"envelope":'
+_ID_LENGTH = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,24 @@ class Page:
 def frame(body: str, number: int) -> str:
     """Write what a receiver gets: the body with the receiver's own number."""
     return f'{body[:-1]},"number":{number}}}'
+
+
+def frames_of(text: str) -> tuple[str, ...]:
+    """
+    What goes over a socket: of a message the envelope as it was signed, then the notice of it.
+
+    So nothing is put into what was signed, and whoever has the notice, with its number, has the envelope.
+    """
+    if not text.startswith(_CARRIES):
+        return (text,)
+    notice, _, rest = text.partition(_ENVELOPE)
+    envelope, number, of = rest.rpartition(',"number":')
+    return envelope, notice + number + of
+
+
+def carried(text: str) -> str | None:
+    """The message's id, if the frame carries one."""
+    return text[len(_CARRIES) : len(_CARRIES) + _ID_LENGTH] if text.startswith(_CARRIES) else None
 
 
 def missed_frame(first: int, last: int) -> str:
@@ -120,3 +145,28 @@ def stake_event(did: AgentDid, stake: Stake, name: str, *, now: datetime, **fact
         "timestamp": unix_ms(now),
     }
     return Event(f"stake.{name}", (did,), body)
+
+
+def message_notice(message: Message) -> dict[str, object]:
+    """
+    Tell receivers of a message; the store puts the envelope behind it.
+
+    What is mail is called `new_message`, as existing clients know it.
+    """
+    envelope, mail = message.envelope, message.mail
+    notice: dict[str, object] = {
+        "message_id": str(message.id),
+        "@type": "NOTIFICATION",
+        "type": "message" if mail is None else "new_message",
+        "event": "received",
+        "envelope_id": envelope.id,
+        "msg_type": envelope.msg_type,
+        "intent_type": message.intent_type,
+        "from_did": message.sender,
+        "priority": round(message.priority, 3),
+        "timestamp": unix_ms(envelope.sent_at),
+    }
+    if mail is not None:
+        said = {"conversation_id": mail.conversation_id, "subject": mail.subject, "preview": mail.preview}
+        notice |= {name: value for name, value in said.items() if value is not None}
+    return notice

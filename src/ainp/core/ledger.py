@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNSTAKE = "unstake"
     SLASH = "slash"
     USEFULNESS_REWARD = "usefulness_reward"
+    POSTAGE = "postage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,12 @@ def usefulness_rewards(hour: str, shares: Mapping[str, int], *, pool: int) -> tu
             target = available(did)
             entries.append(Entry(key, source, target, Credits(amount), Reason.USEFULNESS_REWARD, hour))
     return _entries(*entries)
+
+
+def postage(sender: AgentDid, amount: int, message: UUID) -> tuple[Entry, ...]:
+    """What a first mail to somebody costs, to the pool."""
+    key = f"postage:{message}"
+    return _entries(Entry(key, available(sender), POOL, Credits(amount), Reason.POSTAGE, str(message)))
 
 
 def close_reward(task_id: TaskId, amount: int, members: Sequence[AgentDid]) -> tuple[Entry, ...]:

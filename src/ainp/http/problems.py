@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ainp.core import errors
 from ainp.core.errors import BrokerError
+from ainp.core.mail_guard import Greylisted
 from ainp.wire.values import iso
 
 _STATUS: Mapping[type[BrokerError], int] = {
@@ -24,6 +25,7 @@ _STATUS: Mapping[type[BrokerError], int] = {
     errors.TooLarge: 413,
     errors.UriTooLong: 414,
     errors.UnsupportedMedia: 415,
+    Greylisted: 425,
     errors.HeaderTooLarge: 431,
     errors.RateLimited: 429,
     errors.Unavailable: 503,
@@ -47,7 +49,7 @@ def status_of(error: type[BrokerError]) -> int:
 def answer(error: BrokerError) -> Response:
     """The answer to a refusal."""
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if isinstance(error, errors.Unavailable) else {}
-    if isinstance(error, errors.RateLimited):
+    if isinstance(error, errors.RateLimited | Greylisted):
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     if "allow" in error.facts:
         headers["Allow"] = str(error.facts["allow"])

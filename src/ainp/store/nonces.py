@@ -47,6 +47,11 @@ async def claim(db: Runs, nonce: Nonce) -> None:
     await _claiming(db.execute, _SQL["claim"], [nonce.key], [nonce.until])
 
 
+async def give_back(db: Runs, nonce: Nonce) -> None:
+    """Let a nonce be used again."""
+    await db.execute(_SQL["give_back"], nonce.key)
+
+
 async def forget(db: Runs) -> int:
     """Drop a batch of nonces that no clock takes any more; how many."""
     tag = await db.execute(_SQL["forget"])

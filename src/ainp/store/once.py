@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from ainp.store.db import Database, Session
-from ainp.store.nonces import Nonce, claim
+from ainp.store.nonces import Nonce, claim, give_back
 from ainp.store.together import Together
 
 _Item = TypeVar("_Item")
@@ -43,6 +43,11 @@ class Once:
                 await claim(tx, self._nonce)
             yield tx
         self._used = True
+
+    async def give_back(self) -> None:
+        """Let the nonce be used again: what it was used for was refused for now, and nothing was written."""
+        if self._used:
+            await give_back(self._db, self._nonce)
 
     async def close(self) -> None:
         """Use the nonce now if nothing was written: what was refused, or had been done, was answered too."""

@@ -1,0 +1,62 @@
+"""Limits of messages and mailboxes; as the others, part of docs/limits.md."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from ainp.core.limits import Limit, Of
+
+MAX_RECIPIENTS: Annotated[
+    int, Limit(Of.MESSAGE, "agents that a query reaches", "the best are taken", "the specification's three")
+] = 3
+MAX_QUEUED: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "messages that wait for one agent",
+        "503 `QUEUE_FULL`; mail is kept all the same",
+        "who is away for long reads the mailbox; the rest has expired by then",
+    ),
+] = 1000
+MAX_RELEASED_PER_SECOND: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "messages a second that an agent gets of those that have waited",
+        "the next second",
+        "the specification's; what is sent meanwhile does not wait for it",
+    ),
+] = 10
+MAX_RELEASES: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "times that a waiting message is handed over, when no socket took it",
+        "left to expire",
+        "the specification's three, and the first",
+    ),
+] = 4
+MAX_SUBJECT_LENGTH: Annotated[
+    int, Limit(Of.MESSAGE, "characters of a subject", "400 `INVALID_ENVELOPE`", "as a line of an e-mail's header")
+] = 998
+MAX_CONVERSATION_LENGTH: Annotated[
+    int, Limit(Of.MESSAGE, "characters of a conversation's id", "400 `INVALID_ENVELOPE`", "it is indexed")
+] = 200
+MAX_LABELS: Annotated[int, Limit(Of.MESSAGE, "labels of a mail", "400", "each is a row")] = 50
+MAX_LABEL_LENGTH: Annotated[int, Limit(Of.MESSAGE, "characters of a label", "400", "a word or two; indexed")] = 100
+MAX_ATTACHMENTS: Annotated[
+    int, Limit(Of.MESSAGE, "attachments of a mail", "400 `INVALID_ENVELOPE`", "they are references; none is carried")
+] = 50
+MAX_NOTES_LENGTH: Annotated[int, Limit(Of.MESSAGE, "characters of a note on a contact", "400", "a page")] = 2000
+MAX_CONTACTS: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "contacts that an agent writes down itself",
+        "409 `TOO_MANY_CONTACTS`",
+        "those it has written with are not counted",
+    ),
+] = 10_000
+GREYLIST_TIME: Annotated[
+    timedelta,
+    Limit(Of.MESSAGE, "a stranger's first try", "it is the first again", "the specification's month and some days"),
+] = timedelta(days=35)
