@@ -16,13 +16,13 @@ PRIVATE = {
 }
 
 
-def test_these_are_all_the_private_reads() -> None:
-    assert {route.path for route in ROUTES if route.private} == {
-        "/api/credits/{did}",
-        "/api/credits/{did}/transactions",
-        "/api/negotiations",
-        "/api/negotiations/{id}",
-    }
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.private])
+async def test_nothing_private_is_told_to_nobody(target: Target, path: str) -> None:
+    path = path.format(did=BOB.did, id=target.opened["id"], task_id=target.task_id)
+    for query in ("", f"?agent_did={BOB.did}"):
+        unsigned = target.read(path + query).put("Signature", None).put("Signature-Input", None)
+        await target.refuses(unsigned, 401, "UNAUTHORIZED")
+        await target.refuses(unsigned.put("X-AINP-DID", BOB.did), 401, "UNAUTHORIZED")
 
 
 @pytest.mark.parametrize("path", PRIVATE)
