@@ -22,7 +22,7 @@ def databases() -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def migrated_template(databases: Databases) -> Iterator[str]:
-    with databases.migrated() as template:
+    with databases.migrated(searchable=True) as template:
         yield template
 
 

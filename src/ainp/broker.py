@@ -6,6 +6,7 @@ from time import monotonic
 
 from ainp.adapters.broker_key import Identity
 from ainp.adapters.did_web import DidWeb
+from ainp.adapters.embeddings import make_embedder
 from ainp.adapters.events import Feed
 from ainp.adapters.rates import Rates, make_rates
 from ainp.core.addresses import is_public, is_public_or_private
@@ -13,6 +14,7 @@ from ainp.core.did import AgentDid
 from ainp.core.trail import Refusals
 from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
+from ainp.operations.discovery import Discovery
 from ainp.operations.keys import Keys
 from ainp.operations.settlements import Terms
 from ainp.settings import Settings
@@ -32,6 +34,7 @@ class Broker:
     database: Database
     terms: Terms
     grant: GrantPolicy
+    discovery: Discovery
     events: Feed
     keys: Keys
     rates: Rates | None = None  # as often as they like
@@ -80,6 +83,13 @@ def make_broker(
         database=database,
         terms=Terms(settings.settlement, settings.judging, epochs),
         grant=GrantPolicy(settings.welcome_credits, settings.initial_credits_hourly_cap),
+        discovery=Discovery(
+            make_embedder(settings.embedding_policy),
+            settings.discovery_weights,
+            threshold=settings.vector_similarity_threshold,
+            limit=settings.vector_search_limit,
+            named=settings.agents_model,
+        ),
         events=Feed(PublishedEvents(database)),
         keys=Keys(_documents(settings)),
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),

@@ -9,14 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ainp import setting_problems as problem
@@ -30,6 +23,7 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
+from ainp.setting_discovery import DiscoverySettings
 from ainp.setting_groups import UsefulnessSettings
 from ainp.setting_kinds import (
     Boolean,
@@ -54,7 +48,7 @@ class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-class Settings(UsefulnessSettings, BaseSettings):
+class Settings(DiscoverySettings, UsefulnessSettings, BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -218,6 +212,7 @@ class Settings(UsefulnessSettings, BaseSettings):
         if problems := [
             *problem.of_quorum(self.pou_k, self.pou_m),
             *self.usefulness_problems(),
+            *self.discovery_problems(),
             *self._mode_problems(),
             *problem.of_did_web(self.did_web_allowlist, allow_private=self.did_web_allow_private),
             *problem.of_tls(self.ainp_tls_cert, self.ainp_tls_key),

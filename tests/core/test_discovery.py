@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, words_of
+from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, text_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_ten_proofs_do_not_outrank_a_long_record() -> None:
     assert lower_usefulness(10_000, 0) == 0
     assert lower_usefulness(9_000, 10) < lower_usefulness(8_000, 1_000)
     assert lower_usefulness(100, 1) == 0
+
+
+def test_a_capability_is_searched_by_all_that_it_says() -> None:
+    assert text_of("Sorts letters", ("post", "office")) == "Sorts letters post office"
+
+
+def test_a_newcomer_that_says_exactly_what_is_asked_does_not_pass_a_long_record_that_is_as_similar() -> None:
+    newcomer = Found("new", 0.9, 0, 0, 1.0)
+    known = Found("known", 0.85, 0.6, 0.4, 0.5)
+
+    assert rank([newcomer, known], Weights(), limit=2) == [known, newcomer]

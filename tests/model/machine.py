@@ -69,7 +69,8 @@ class BrokerMachine(RuleBasedStateMachine):
     @rule(did=people, death=deaths)
     def register(self, did: AgentDid, death: Death | None) -> None:
         async def call(broker: Broker) -> object:
-            return await agents.register(broker.database, did, capabilities=(), ttl_ms=MONTH_MS, policy=broker.grant)
+            said = agents.Description((), ttl_ms=MONTH_MS)
+            return await agents.register(broker.database, did, said, policy=broker.grant, discovery=broker.discovery)
 
         self._do(call, death, legal=True, apply=lambda: self._model.register(did))
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from ainp.store.db import Session
 
 _TIMES = {
-    "agents": ("last_seen_at", "expires_at"),
+    "agents": ("last_seen_at", "expires_at", "trust_ranked_at"),
     "negotiations": ("created_at", "updated_at", "expires_at", "accepted_at", "settle_by", "delivered_at", "closed_at"),
     "task_receipts": ("updated_at", "window_ends_at", "finalized_at", "judged_at"),
     "committee_epochs": ("created_at",),

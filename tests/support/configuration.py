@@ -92,11 +92,11 @@ What is counted together, and what a client is told, is in [rate limits](rate-li
     "Money and negotiations": """
 Amounts are atomic units: 1000 are a credit. Shares are in basis points: 10000 are the whole.
 """,
+    "Discovery": """
+How agents are found and ranked, and what the local model finds and what it does not, is in [discovery](discovery.md).
+""",
     "Committees, verdicts and reputation": """
 What these mean together is told in [proof of usefulness](proof-of-usefulness.md).
-""",
-    "Discovery": """
-How agents are found and ranked, and what each of these models finds, is in [discovery](discovery.md).
 """,
     "Usefulness and rewards": """
 What is scored, added up and paid is told in [usefulness](usefulness.md). Where a setting has two names, both may be set

@@ -98,24 +98,24 @@ class Databases:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     @contextmanager
-    def migrated(self) -> Iterator[str]:
+    def migrated(self, *, searchable: bool = False) -> Iterator[str]:
         """The name of a database with every migration applied, to be used as a template."""
         with self.fresh() as url:
-            self._loop.run(_migrate(url))
+            self._loop.run(_migrate(url, searchable=searchable))
             yield urlsplit(url).path.removeprefix("/")
 
     def _run(self, statement: str) -> None:
         self._loop.run(self._connection.execute(statement))
 
 
-async def _migrate(url: str) -> None:
+async def _migrate(url: str, *, searchable: bool) -> None:
     # Here and not above: what is wrong with the migrations must not break the tests that need none.
     from ainp.store import migrate  # noqa: PLC0415
 
     connection = await asyncpg.connect(url)
     try:
         await migrate.up(connection)
-        # What the first search or registration would do in every test; the numbers are those of the local model.
-        await connection.execute("SELECT prepare_vectors('wordllama:l2_supercat_256', 256, 0.0372, 0.4161)")
+        if searchable:  # as the first registration or search would make it; the numbers are the local model's
+            await connection.execute("SELECT prepare_vectors('wordllama:l2_supercat_256', 256, 0.0372, 0.4161)")
     finally:
         await connection.close()

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from ainp.client.identity import Identity
+from ainp.core.vectors import to_base64
 from ainp.http.routes import Route
 from support.api import Api, an_api
 from support.envelopes import an_envelope
@@ -112,7 +113,19 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
 
 
 _PROPOSAL = {"price": 100, "delivery_time": 60_000, "quality_sla": 0.9, "custom_terms": {"tone": {"style": ["plain"]}}}
-_CAPABILITY = {"description": "translates", "tags": ["text"], "version": "1.0.0", "evidence": "https://example.com"}
+_EMBEDDING = {
+    "b64": to_base64([1.0] + [0.0] * 255),
+    "dim": 256,
+    "dtype": "f32",
+    "model": "wordllama:l2_supercat_256",
+}
+_CAPABILITY = {
+    "description": "translates",
+    "tags": ["text"],
+    "version": "1.0.0",
+    "evidence": "https://example.com",
+    "embedding": _EMBEDDING,
+}
 
 _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
     ("POST", "/api/negotiations/{id}/settle"): lambda w: Sent(
@@ -182,6 +195,18 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
     ("POST", "/api/discovery/envelope"): lambda _: Sent(
         "/api/discovery/envelope", msgspec.json.decode(an_envelope(Identity.new()))
     ),
+    ("POST", "/api/discovery/search"): lambda _: Sent(
+        "/api/discovery/search",
+        {
+            "description": "translates",
+            "embedding": _EMBEDDING,
+            "tags": ["text"],
+            "min_trust": 0,
+            "minTrust": 0,
+            "limit": 5,
+        },
+    ),
+    ("GET", "/api/agents/discovery"): lambda _: Sent("/api/agents/discovery?description=translates"),
     ("GET", "/api/agents/{did}"): lambda w: Sent(f"/api/agents/{w.client}"),
     ("GET", "/api/reputation/{did}"): lambda w: Sent(f"/api/reputation/{w.client}"),
     ("GET", "/api/reputation/{did}/history"): lambda w: Sent(f"/api/reputation/{w.client}/history"),

@@ -94,13 +94,15 @@ def required(kind: type[msgspec.Struct]) -> list[Path]:
 
 
 def _fields(path: Path, kind: inspect.Type) -> Iterator[tuple[Path, inspect.Type]]:
-    for one in _alternatives(kind):
+    kinds = _alternatives(kind)
+    objects = any(isinstance(one, inspect.StructType) for one in kinds)  # a body has one of several forms: that one
+    for one in kinds:
         if isinstance(one, inspect.StructType):
             for field in one.fields:
                 here = (*path, field.encode_name)
                 yield here, field.type
                 yield from _fields(here, field.type)
-        elif isinstance(one, inspect.ListType):
+        elif isinstance(one, inspect.ListType) and not objects:
             yield (*path, 0), one.item_type
             yield from _fields((*path, 0), one.item_type)
 

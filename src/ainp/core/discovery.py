@@ -11,6 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ainp.core.vectors import Sent
+
+SHOWN_CAPABILITIES = 10  # of an agent that is found, what was found among them
 LEXICAL_BONUS = 0.05  # for all of the query's words; a tie-breaker between descriptions that mean much the same
 _WORD = re.compile(r"\w{3,}")
 
@@ -27,6 +30,17 @@ class Weights:
         total = self.similarity + self.trust + self.usefulness
         if min(self.similarity, self.trust, self.usefulness) < 0 or not math.isclose(total, 1, abs_tol=1e-3):
             raise ValueError(f"the weights of a ranking are 0 or more and add up to 1, found {total:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What somebody looks for: near a description or an embedding, with one of *tags*, at least so much trust."""
+
+    description: str | None = None
+    embedding: Sent | None = None
+    tags: tuple[str, ...] = ()
+    min_trust: int = 0
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,11 @@ def rank(found: Sequence[Found], weights: Weights, *, limit: int) -> list[Found]
     for one in sorted(found, key=lambda f: (-f.score(weights), f.agent)):
         best.setdefault(one.agent, one)
     return list(best.values())[:limit]
+
+
+def text_of(description: str, tags: Sequence[str]) -> str:
+    """Everything of a capability that can be searched."""
+    return " ".join((description, *tags))
 
 
 def words_of(text: str) -> frozenset[str]:

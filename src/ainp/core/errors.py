@@ -122,6 +122,18 @@ class InvalidAdvertisement(InvalidRequest):
     code = "INVALID_ADVERTISE_PAYLOAD"
 
 
+class InvalidDiscovery(InvalidRequest):
+    """The payload does not say what is looked for."""
+
+    code = "INVALID_DISCOVER_PAYLOAD"
+
+
+class InvalidQuery(InvalidRequest):
+    """A search that does not say what is looked for."""
+
+    code = "INVALID_QUERY"
+
+
 class UnsupportedVersion(InvalidRequest):
     """The envelope is of a version of the protocol that this broker does not speak."""
 
@@ -373,6 +385,12 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer."""
 
     code = "DATABASE_UNAVAILABLE"
+
+
+class EmbeddingsUnavailable(Unavailable):
+    """What makes vectors of texts, or what compares them, is not there; everything else works."""
+
+    code = "EMBEDDINGS_UNAVAILABLE"
 
 
 class SchemaBehind(Unavailable):

@@ -142,7 +142,9 @@ MAX_DEPTH: Annotated[
 MAX_PAGE: Annotated[int, Limit(Of.REQUEST, "rows of one answer", "400", "what is left has a cursor")] = 200
 MAX_PAGE_BYTES: Annotated[
     int,
-    Limit(Of.REQUEST, "bytes of proposals in a list of negotiations", "a shorter page", "200 could have 64 MiB of them"),
+    Limit(
+        Of.REQUEST, "bytes of proposals in a list of negotiations", "a shorter page", "200 could have 64 MiB of them"
+    ),
 ] = 1024 * 1024
 MAX_OFFSET: Annotated[
     int,
@@ -283,13 +285,7 @@ MAX_REGISTRATION_TIME: Annotated[
     timedelta, Limit(Of.AGENT, "a registration's lifetime", "cut to it", "who is away for a month is gone")
 ] = timedelta(days=30)
 MAX_CAPABILITIES: Annotated[
-    int,
-    Limit(
-        Of.AGENT,
-        "capabilities of an agent",
-        "400",
-        "an agent that can do more than this describes itself too finely to be found",
-    ),
+    int, Limit(Of.AGENT, "capabilities of an agent", "400", "who can do more describes itself too finely to be found")
 ] = 100
 MAX_TAGS: Annotated[int, Limit(Of.AGENT, "tags of a capability", "400", "more describe nothing any more")] = 50
 MAX_TAG_LENGTH: Annotated[int, Limit(Of.AGENT, "characters of a tag", "400", "a tag is a word or two")] = 100

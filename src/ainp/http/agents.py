@@ -4,20 +4,22 @@ from datetime import UTC, datetime
 
 from ainp.core.errors import SchemaBehind
 from ainp.core.reputation import Reputation
+from ainp.core.vectors import to_base64
 from ainp.http.call import Call, Reply
-from ainp.operations import agents, reputation
+from ainp.http.discovery import EMBEDDINGS
+from ainp.operations import agents, discovery, reputation
 from ainp.store.reputation import Profile
 from ainp.telemetry import Line
 from ainp.telemetry.metrics import REGISTRATIONS
 from ainp.wire.agents import (
     AgentName,
     AgentReply,
-    CapabilityReply,
     CreditsReply,
     RegisterBody,
     RegisteredReply,
     TrustReply,
 )
+from ainp.wire.discovery import capability_reply
 from ainp.wire.reputation import (
     AuditorReply,
     ChangeReply,
@@ -35,7 +37,11 @@ async def register(call: Call) -> Reply:
     """Register an agent, or renew it with exactly these capabilities."""
     body = call.body(RegisterBody)
     done = await agents.register(
-        call.db, call.by, capabilities=body.described(), ttl_ms=body.ttl, policy=call.broker.grant
+        call.db,
+        call.by,
+        agents.Description(body.described(), body.embeddings(), body.ttl),
+        policy=call.broker.grant,
+        discovery=call.broker.discovery,
     )
     held = done.balance
     credits_ = None if held is None else CreditsReply(str(held.available + held.reserved), str(held.reserved))
@@ -54,11 +60,14 @@ async def register(call: Call) -> Reply:
 async def get(call: Call) -> Reply:
     """An agent that is registered now, with what it can do and how far it is trusted."""
     agent = await agents.get(call.db, call.did())
+    vectors = {}
+    if call.flag(EMBEDDINGS):
+        vectors = await discovery.embeddings(call.db, call.broker.discovery, [agent.did])
     return Reply(
         AgentReply(
             did=agent.did,
             capabilities=[
-                CapabilityReply(c.description, "", list(c.tags), c.version, c.evidence) for c in agent.capabilities
+                capability_reply(c, to_base64(vectors.get((agent.did, c.description), ()))) for c in agent.capabilities
             ],
             credentials=[agent.public_key],
             trust=await _trust(call),

@@ -288,7 +288,7 @@ def _decode(route: Route, call: Call, raw: bytes) -> None:
     if route.actor is not None:
         signed_body = route.signed_body is not None and route.signed_body(call.content)
         act(call, route.actor(call.content), signed_body=signed_body)
-    elif route.method == "POST" and not route.admin and call.broker.settings.strict:
+    elif route.method == "POST" and not (route.admin or route.reads) and call.broker.settings.strict:
         act(call, None)
     elif route.private:
         read_as(call)

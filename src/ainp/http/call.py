@@ -114,6 +114,13 @@ class Call:
             raise InvalidRequest(f"{name}: found {value[:40]!r}, expected a whole number from {least} to {most}")
         return int(value)
 
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter is set to `true`."""
+        value = self.query.get(name, "false")
+        if value not in ("true", "false"):
+            raise InvalidRequest(f"{name}: found {value[:40]!r}, expected true or false")
+        return value == "true"
+
     def limit(self) -> int:
         """How many rows a page has."""
         return self.number_in_query("limit", default=DEFAULT_PAGE, most=MAX_PAGE)

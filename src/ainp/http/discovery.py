@@ -1,38 +1,150 @@
-"""What agents say of themselves, in envelopes."""
+"""Agents are found: searches, and what agents say of themselves and look for in envelopes."""
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from ainp.core.agent import clamp_ttl
+from ainp.core.discovery import Query
 from ainp.core.envelope import Envelope
-from ainp.core.errors import Forbidden, InvalidAdvertisement, UnsupportedMsgType
+from ainp.core.errors import (
+    Forbidden,
+    InvalidAdvertisement,
+    InvalidDiscovery,
+    InvalidQuery,
+    InvalidRequest,
+    UnsupportedMsgType,
+)
+from ainp.core.limits import MAX_FOUND
+from ainp.core.moments import unix_ms
+from ainp.core.vectors import to_base64
 from ainp.http.call import Call, Reply
-from ainp.http.envelopes import ADVERTISE
-from ainp.operations import agents
+from ainp.http.envelopes import ADVERTISE, DISCOVER
+from ainp.operations import agents, discovery
+from ainp.operations.discovery import Hit
 from ainp.telemetry import Line
-from ainp.telemetry.metrics import REGISTRATIONS
-from ainp.wire.envelopes import MINUTE_MS, AdvertisedReply, AdvertisePayload
+from ainp.telemetry.metrics import REGISTRATIONS, SEARCHES
+from ainp.wire.discovery import (
+    DiscoverPayload,
+    EnvelopeReply,
+    FoundAgents,
+    FoundReply,
+    QueryBody,
+    RankReply,
+    capability_reply,
+)
+from ainp.wire.envelopes import MINUTE_MS, AdvertisePayload
+from ainp.wire.reputation import trust_reply
+
+EMBEDDINGS = "embeddings"
+_T = TypeVar("_T", bound=Struct)
+
+
+async def search(call: Call) -> Reply:
+    """Find agents by what they say they can do, best first; the answer says why each stands where it does."""
+    body = call.body(QueryBody)
+    found = await _found(call, body.query())
+    return Reply(FoundAgents(found) if body.wrapped else [*found])
+
+
+async def search_by_url(call: Call) -> Reply:
+    """The same by query parameters, for who can only read."""
+    said = call.query.get("description")
+    tags = tuple(tag for tag in (call.query.get("tags") or "").split(",") if tag)
+    limit = call.number_in_query("limit", default=call.broker.discovery.limit, most=MAX_FOUND)
+    trust = _part(call.query.get("min_trust"))
+    body = msgspec.convert({"description": said, "tags": list(tags), "min_trust": trust, "limit": limit}, QueryBody)
+    return Reply([*await _found(call, body.query())])
 
 
 async def receive(call: Call) -> Reply:
-    """Take a signed envelope: ADVERTISE registers its sender, with exactly the capabilities in it."""
+    """Take a signed envelope: ADVERTISE registers its sender with the capabilities in it, DISCOVER finds agents."""
     envelope = call.signed
+    if envelope.msg_type == DISCOVER:
+        return Reply(EnvelopeReply(results=await _found(call, _query(envelope))))
     if envelope.msg_type != ADVERTISE:
-        raise UnsupportedMsgType(f"msg_type: found {envelope.msg_type!r}, expected {ADVERTISE}")
-    payload = _payload(envelope)
+        raise UnsupportedMsgType(f"msg_type: found {envelope.msg_type!r}, expected {ADVERTISE} or {DISCOVER}")
+    payload = _converted(envelope.payload, AdvertisePayload, InvalidAdvertisement)
     if payload.address is not None and payload.address.did != envelope.sender:
         raise Forbidden(f"address.did: found {payload.address.did!r}, the envelope was signed by {envelope.sender}")
     ttl_ms = payload.lifetime_ms(of_envelope=envelope.ttl.total_seconds() * 1000)
+    said = payload.registration()
     await agents.register(
-        call.db, envelope.sender, capabilities=payload.described(), ttl_ms=ttl_ms, policy=call.broker.grant
+        call.db,
+        envelope.sender,
+        agents.Description(said.described(), said.embeddings(), ttl_ms),
+        policy=call.broker.grant,
+        discovery=call.broker.discovery,
     )
     lasts = clamp_ttl(ttl_ms).total_seconds() * 1000 / MINUTE_MS
-    reply = AdvertisedReply("registered", int(lasts) if lasts == int(lasts) else lasts)
+    reply = EnvelopeReply("registered", int(lasts) if lasts == int(lasts) else lasts)
     facts = {"agent_did": envelope.sender, "envelope_id": envelope.id}
     return Reply(reply, lines=(Line("Agent registered", facts, counts=((REGISTRATIONS.of(), 1),)),))
 
 
-def _payload(envelope: Envelope) -> AdvertisePayload:
+async def _found(call: Call, query: Query) -> list[FoundReply]:
+    hits = await discovery.search(call.db, call.broker.discovery, query)
+    SEARCHES.of().count()
+    vectors = {}
+    if call.flag(EMBEDDINGS):
+        vectors = await discovery.embeddings(call.db, call.broker.discovery, [hit.agent.did for hit in hits])
+    return [
+        _reply(hit, [to_base64(vectors.get((hit.agent.did, c.description), ())) for c in hit.agent.capabilities])
+        for hit in hits
+    ]
+
+
+def _reply(hit: Hit, embeddings: Sequence[str]) -> FoundReply:
+    agent, found = hit.agent, hit.found
+    updated = agent.usefulness_updated_at
+    return FoundReply(
+        did=agent.did,
+        capabilities=[capability_reply(c, e) for c, e in zip(agent.capabilities, embeddings, strict=True)],
+        credentials=[agent.public_key],
+        trust=trust_reply(agent.reputation, now=agent.now),
+        usefulness_score_cached=agent.usefulness_score,
+        usefulness_last_updated=None if updated is None else unix_ms(updated),
+        similarity=round(found.similarity, 6),
+        score=round(hit.score, 6),
+        rank=RankReply(
+            similarity=round(found.similarity, 6),
+            trust=found.trust,
+            usefulness=found.usefulness,
+            shared_words=round(found.shared_words, 6),
+            cosine=round(hit.cosine, 6),
+            score=round(hit.score, 6),
+        ),
+    )
+
+
+def _query(envelope: Envelope) -> Query:
+    said = envelope.query
+    body = (
+        _converted(envelope.payload, DiscoverPayload, InvalidDiscovery).query
+        if said is None
+        else _converted(said, QueryBody, InvalidDiscovery)
+    )
+    if body is None:
+        raise InvalidDiscovery("Missing query in envelope.to_query or payload.query")
+    return body.query()
+
+
+def _converted(said: object, kind: type[_T], refusal: type[InvalidRequest]) -> _T:
     try:
-        return msgspec.convert(envelope.payload, AdvertisePayload)
+        return msgspec.convert(said, kind)
     except msgspec.ValidationError as error:
-        raise InvalidAdvertisement(f"payload: {error}") from error
+        raise refusal(f"payload: {error}") from error
+
+
+def _part(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        part = float(text)
+    except ValueError:
+        part = -1
+    if not 0 <= part <= 1:
+        raise InvalidQuery(f"min_trust: found {text[:40]!r}, expected a number from 0 to 1")
+    return part

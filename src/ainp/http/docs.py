@@ -170,7 +170,7 @@ def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 def _general(route: Route) -> tuple[type[BrokerError], ...]:
     if not route.guarded:
         return ()
-    signed = route.private or (route.method == "POST" and not route.admin)
+    signed = route.private or (route.method == "POST" and not (route.admin or route.reads))
     once = (ReplayDetected,) if route.method == "POST" else ()
     limited = () if route.group is None else (RateLimited,)
     return (

@@ -13,6 +13,7 @@ from ainp.store.once import Once
 from ainp.telemetry.metrics import ENVELOPES
 
 ADVERTISE = "ADVERTISE"
+DISCOVER = "DISCOVER"
 
 
 async def receive(call: Call, raw: bytes) -> None:

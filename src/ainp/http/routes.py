@@ -31,6 +31,7 @@ from ainp.http.call import Call, Reply
 from ainp.http.rates import group_of
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
+from ainp.wire import discovery as wd
 from ainp.wire import envelopes as we
 from ainp.wire import negotiations as wn
 from ainp.wire import receipts as wr
@@ -63,7 +64,7 @@ class Route:
 
     In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
     *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
-    need not be registered yet.
+    need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Route:
     private: bool = False
     signed_body: Callable[[Any], bool] | None = None
     newcomers: bool = False
+    reads: bool = False
     envelope: bool = False
     rate: Group | None = None
     media_type: str = "application/json"
@@ -162,6 +164,8 @@ _PROVES = (
     e.FeatureDisabled,
 )
 
+_SEARCHES = (e.InvalidQuery, e.InvalidRequest, e.EmbeddingsUnavailable)
+_EMBEDDINGS = Query("embeddings", "`true` sends embeddings along, in base64", values=("true", "false"))
 _AGENTS = "/api/agents"
 _NEGOTIATIONS = "/api/negotiations"
 _NEGOTIATION = "/api/negotiations/{id}"
@@ -179,15 +183,40 @@ ROUTES: tuple[Route, ...] = (
         _post(
             "/api/discovery/envelope",
             discovery.receive,
-            we.AdvertisedReply,
+            wd.EnvelopeReply,
             we.EnvelopeBody,
             None,
-            *(*_ENVELOPE, e.UnsupportedMsgType, e.InvalidAdvertisement),
+            *(*_ENVELOPE, e.UnsupportedMsgType, e.InvalidAdvertisement, e.InvalidDiscovery, *_SEARCHES),
         ),
+        query=(_EMBEDDINGS,),
         envelope=True,
         newcomers=True,
     ),
-    _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, e.AgentNotFound, e.NotFound),
+    replace(
+        _post("/api/discovery/search", discovery.search, list[wd.FoundReply], wd.QueryBody, None, *_SEARCHES),
+        query=(_EMBEDDINGS,),
+        reads=True,
+    ),
+    replace(
+        _get(
+            f"{_AGENTS}/discovery",
+            discovery.search_by_url,
+            list[wd.FoundReply],
+            *_SEARCHES,
+            query=(
+                Query("description", "what is looked for", required=True),
+                Query("tags", "one of them is enough; with commas between them"),
+                Query("min_trust", "the least lower bound of trust, from 0 to 1"),
+                Query("limit", "agents, 1 to 100"),
+                _EMBEDDINGS,
+            ),
+        ),
+        rate=Group.DISCOVERY,
+    ),
+    replace(
+        _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, *(e.AgentNotFound, e.NotFound, e.InvalidRequest)),
+        query=(_EMBEDDINGS,),
+    ),
     replace(
         _post(
             _NEGOTIATIONS,

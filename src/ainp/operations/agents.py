@@ -9,7 +9,10 @@ from ainp.core import ledger
 from ainp.core.agent import Capability, check_capabilities, clamp_ttl
 from ainp.core.did import AgentDid, key_of_did
 from ainp.core.errors import AgentNotFound, InvalidDid
+from ainp.core.vectors import Sent
+from ainp.operations.discovery import Discovery
 from ainp.store import agents
+from ainp.store import discovery as vectors
 from ainp.store import ledger as accounts
 from ainp.store.agents import RegisteredAgent
 from ainp.store.db import Session
@@ -36,26 +39,33 @@ class Registration:
     balance: Balance | None
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an agent says that it can do, with the embeddings it sends, and for how long it wants to be registered."""
+
+    capabilities: Sequence[Capability]
+    embeddings: Sequence[Sent | None] = ()
+    ttl_ms: float | None = None
+
+
 async def register(
-    db: Session,
-    did: AgentDid,
-    *,
-    capabilities: Sequence[Capability],
-    ttl_ms: float | None,
-    policy: GrantPolicy,
+    db: Session, did: AgentDid, said: Description, *, policy: GrantPolicy, discovery: Discovery
 ) -> Registration:
     """Register *did* or renew it, with exactly these capabilities; the first time, ever, it gets its welcome grant."""
-    check_capabilities(capabilities)
+    check_capabilities(said.capabilities)
+    embedded = await discovery.describe(db, said.capabilities, said.embeddings)
     grant = ledger.welcome_grant(did, policy.amount)
     async with db.transaction() as tx:
         written = await agents.register(
             tx,
             did,
             public_key=_public_key(did),
-            ttl_ms=clamp_ttl(ttl_ms) // timedelta(milliseconds=1),
+            ttl_ms=clamp_ttl(said.ttl_ms) // timedelta(milliseconds=1),
             grant_key=ledger.welcome_key(did),
         )
-        await agents.describe(tx, written.id, capabilities)
+        await agents.describe(tx, written.id, said.capabilities)
+        if embedded is not None:
+            await vectors.embed(tx, written.id, *embedded)
         if grant and not written.granted:
             await agents.grant(tx, grant, cap=policy.hourly_cap)
         held = await accounts.balance(tx, did)

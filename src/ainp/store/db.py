@@ -32,6 +32,8 @@ _SESSION = {"application_name": "ainp", "timezone": "UTC"}
 # A statement is planned once, for any number of rows it is given, and never reads a whole table where an index leads to
 # what it wants: a plan that was made while the table was small would be kept while it grows.
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+# What a search looks at before it filters, and that it goes on until enough has passed: store/sql/discovery.sql.
+_VECTORS = {"hnsw.ef_search": "100", "hnsw.iterative_scan": "relaxed_order"}
 # A machine that vanished gives back what it holds after half a minute.
 _VANISHED = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _DEDICATED = _VANISHED | {"idle_session_timeout": "30s"}  # and so does a process that was stopped
@@ -304,7 +306,7 @@ class Database:
 
     async def _connected(self) -> Any:  # noqa: ANN401 - asyncpg has no types
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            connection = await asyncpg.connect(self._url, server_settings=_SESSION | PLANS | _LIMITS)
+            connection = await asyncpg.connect(self._url, server_settings=_SESSION | PLANS | _VECTORS | _LIMITS)
             try:
                 await _prepare(connection)
             except BaseException:

@@ -95,6 +95,44 @@ BEGIN
     USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
 END $$;
 
+CREATE FUNCTION prepare_vectors(model_name text, model_dimension integer, low real, high real) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  model record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('ainp.prepare_vectors'));
+  BEGIN
+    IF to_regtype('halfvec') IS NULL THEN
+      CREATE EXTENSION IF NOT EXISTS vector;
+    END IF;
+  EXCEPTION WHEN undefined_file OR feature_not_supported OR insufficient_privilege THEN
+    RETURN NULL;
+  END;
+  IF to_regtype('halfvec') IS NULL THEN  -- an extension that is too old
+    RETURN NULL;
+  END IF;
+  IF to_regclass('capability_vectors') IS NULL THEN
+    CREATE TABLE capability_vectors (
+      capability_id uuid NOT NULL REFERENCES capabilities (id) ON DELETE CASCADE,
+      model_id      integer NOT NULL REFERENCES embedding_models (id),
+      embedding     halfvec NOT NULL,
+      PRIMARY KEY (capability_id, model_id)
+    );
+    ALTER TABLE capability_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+  END IF;
+  INSERT INTO embedding_models (name, dimension, floor, ceiling) VALUES (model_name, model_dimension, low, high)
+  ON CONFLICT (name) DO NOTHING;
+  SELECT * INTO STRICT model FROM embedding_models WHERE name = model_name;
+  IF to_regclass('idx_capability_vectors_' || model.id) IS NULL THEN
+    EXECUTE format(
+      'CREATE INDEX idx_capability_vectors_%s ON capability_vectors'
+      ' USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)'
+      ' WHERE model_id = %s', model.id, model.dimension, model.id);
+  END IF;
+  RETURN model.id;
+END $$;
+
 CREATE FUNCTION receipt_is_sound() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -194,8 +232,11 @@ CREATE TABLE agents (
     expires_at timestamp with time zone,
     usefulness_score_cached numeric(5,2) DEFAULT 0 NOT NULL,
     usefulness_last_updated timestamp with time zone,
+    trust_rank integer DEFAULT 0 NOT NULL,
+    trust_ranked_at timestamp with time zone,
     usefulness_proofs integer DEFAULT 0 NOT NULL,
     CONSTRAINT agents_did_check CHECK (((did ~~ 'did:key:%'::text) OR (did ~~ 'did:web:%'::text))),
+    CONSTRAINT agents_trust_rank_check CHECK (((trust_rank >= 0) AND (trust_rank <= 1000000))),
     CONSTRAINT agents_usefulness_score_cached_check CHECK (((usefulness_score_cached >= (0)::numeric) AND (usefulness_score_cached <= (100)::numeric)))
 );
 
@@ -250,6 +291,26 @@ CREATE TABLE deliveries (
     receiver bigint NOT NULL,
     first bigint NOT NULL,
     positions bigint[] NOT NULL
+);
+
+CREATE TABLE embedding_models (
+    id integer NOT NULL,
+    name text NOT NULL,
+    dimension integer NOT NULL,
+    floor real NOT NULL,
+    ceiling real NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT embedding_models_check CHECK ((ceiling > floor)),
+    CONSTRAINT embedding_models_dimension_check CHECK (((dimension >= 1) AND (dimension <= 4000)))
+);
+
+ALTER TABLE embedding_models ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME embedding_models_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE events (
@@ -478,6 +539,13 @@ CREATE TABLE task_receipts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE trust_ranking (
+    one boolean DEFAULT true NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    seen bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT trust_ranking_one_check CHECK (one)
+);
+
 CREATE TABLE used_nonces (
     key uuid NOT NULL,
     until timestamp with time zone NOT NULL
@@ -545,6 +613,12 @@ ALTER TABLE ONLY committee_epochs
 ALTER TABLE ONLY deliveries
     ADD CONSTRAINT deliveries_pkey PRIMARY KEY (receiver, first);
 
+ALTER TABLE ONLY embedding_models
+    ADD CONSTRAINT embedding_models_name_key UNIQUE (name);
+
+ALTER TABLE ONLY embedding_models
+    ADD CONSTRAINT embedding_models_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_pkey PRIMARY KEY ("position");
 
@@ -596,6 +670,9 @@ ALTER TABLE ONLY task_receipts
 ALTER TABLE ONLY task_receipts
     ADD CONSTRAINT task_receipts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY trust_ranking
+    ADD CONSTRAINT trust_ranking_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY used_nonces
     ADD CONSTRAINT used_nonces_pkey PRIMARY KEY (key);
 
@@ -622,6 +699,10 @@ CREATE INDEX idx_agents_created ON agents USING btree (created_at);
 CREATE INDEX idx_agents_expires_at ON agents USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX idx_agents_last_seen ON agents USING btree (last_seen_at DESC);
+
+CREATE INDEX idx_agents_trust_rank ON agents USING btree (trust_rank) WHERE (trust_rank > 0);
+
+CREATE INDEX idx_agents_trust_ranked_at ON agents USING btree (trust_ranked_at) WHERE (trust_ranked_at IS NOT NULL);
 
 CREATE INDEX idx_agents_useful ON agents USING btree (did) WHERE (usefulness_proofs > 0);
 

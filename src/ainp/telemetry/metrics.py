@@ -83,15 +83,14 @@ FRAMES = Metric(
 REGISTRATIONS = Metric(
     name="ainp_registrations_total", kind=Kind.COUNTER, meaning="Registrations of agents, renewals among them"
 )
+SEARCHES = Metric(name="ainp_searches_total", kind=Kind.COUNTER, meaning="Searches for agents that were answered")
 PROOFS = Metric(
     name="ainp_usefulness_proofs_total",
     kind=Kind.COUNTER,
     meaning="Proofs of usefulness that were kept, by kind of work",
     labels={"work_type": ("compute", "memory", "routing", "validation", "learning")},
 )
-REWARDED = Metric(
-    name="ainp_usefulness_rewards_total", kind=Kind.COUNTER, meaning="Atomic units paid for usefulness"
-)
+REWARDED = Metric(name="ainp_usefulness_rewards_total", kind=Kind.COUNTER, meaning="Atomic units paid for usefulness")
 NEGOTIATIONS = Metric(
     name="ainp_negotiation_events_total",
     kind=Kind.COUNTER,

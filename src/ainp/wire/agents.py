@@ -1,5 +1,6 @@
 """Bodies of the agent routes."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -10,14 +11,50 @@ from ainp.core.limits import (
     MAX_CAPABILITIES,
     MAX_CAPABILITY_EVIDENCE_LENGTH,
     MAX_DESCRIPTION_LENGTH,
+    MAX_DIMENSION,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     MAX_VERSION_LENGTH,
 )
+from ainp.core.vectors import F32, Sent, read_base64
 from ainp.wire.values import Did
 
 Description = Annotated[str, Meta(min_length=1, max_length=MAX_DESCRIPTION_LENGTH)]
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_LENGTH)]
+
+
+class EmbeddingBody(Struct):
+    """An embedding with what made it."""
+
+    b64: Annotated[str, Meta(description="base64 of little-endian float32")]
+    dim: Annotated[int, Meta(ge=1, le=MAX_DIMENSION)] | None = None
+    dtype: Annotated[str, Meta(description="f32")] = F32
+    model: Annotated[str, Meta(max_length=200)] | None = None
+
+    def sent(self) -> Sent:
+        """The numbers, if they are what they are said to be."""
+        values = read_base64(self.b64)
+        if self.dtype != F32 or self.dim not in (None, len(values)):
+            raise InvalidRequest(
+                f"embedding: found {len(values)} numbers of dtype {self.dtype[:20]!r} and dim {self.dim}, expected"
+                f" dtype {F32!r} and dim as many"
+            )
+        return Sent(values, self.model)
+
+
+EmbeddingSent = Annotated[
+    str | Annotated[list[float], Meta(max_length=MAX_DIMENSION)] | EmbeddingBody | None,
+    Meta(description="base64 of little-endian float32, an array of numbers, or an object that names the model"),
+]
+
+
+def embedding_of(sent: EmbeddingSent) -> Sent | None:
+    """An embedding in any of its forms; none, or an empty one, leaves it to the broker."""
+    if not sent:
+        return None
+    if isinstance(sent, EmbeddingBody):
+        return sent.sent()
+    return Sent(read_base64(sent) if isinstance(sent, str) else sent)
 
 
 class CapabilityBody(Struct):
@@ -27,6 +64,7 @@ class CapabilityBody(Struct):
     tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
     version: Annotated[str, Meta(max_length=MAX_VERSION_LENGTH)] = "1.0.0"
     evidence: Annotated[str, Meta(max_length=MAX_CAPABILITY_EVIDENCE_LENGTH)] | None = None
+    embedding: EmbeddingSent = None
 
 
 class AddressBody(Struct):
@@ -61,13 +99,20 @@ class RegisterBody(Struct):
 
     def described(self) -> list[Capability]:
         """The capabilities in either form."""
+        return [_capability(said) for said in self._said()]
+
+    def embeddings(self) -> list[Sent | None]:
+        """The embedding of each, where there is one."""
+        return [None if isinstance(said, str) else embedding_of(said.embedding) for said in self._said()]
+
+    def _said(self) -> Sequence[CapabilityBody | str]:
         if self.address is not None:
-            return [_capability(said) for said in self.address.capabilities]
+            return self.address.capabilities
         if self.capabilities is not None:
-            return [_capability(said) for said in self.capabilities]
+            return self.capabilities
         if self.semantic_address is None:
             raise InvalidRequest("Missing required fields: capabilities")
-        return [_capability(said) for said in self.semantic_address.capabilities]
+        return self.semantic_address.capabilities
 
 
 class CreditsReply(Struct):
@@ -96,7 +141,7 @@ class RegisteredReply(Struct):
 
 
 class CapabilityReply(Struct):
-    """One capability; its embedding is empty until the broker has a model."""
+    """One capability; its embedding is empty unless it was asked for (`?embeddings=true`)."""
 
     description: str
     embedding: str

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ainp.core.agent import Capability
 from ainp.core.envelope import DEFAULT_TTL, VERSION
 from ainp.core.errors import InvalidAdvertisement
 from ainp.wire.agents import AddressBody, CapabilityBody, RegisterBody
@@ -36,21 +35,14 @@ class AdvertisePayload(Struct):
     capabilities: list[CapabilityBody | str] | None = None
     ttl_minutes: float | None = None
 
-    def described(self) -> list[Capability]:
-        """The capabilities in either form."""
+    def registration(self) -> RegisterBody:
+        """The capabilities in either form, as a registration has them."""
         if self.address is None and self.capabilities is None:
             raise InvalidAdvertisement("Missing address in Advertise payload")
-        return RegisterBody(address=self.address, capabilities=self.capabilities).described()
+        return RegisterBody(address=self.address, capabilities=self.capabilities)
 
     def lifetime_ms(self, *, of_envelope: float) -> float:
         """How long to be registered: what is asked for; without an address as long as the envelope is alive."""
         if self.ttl_minutes is not None:
             return self.ttl_minutes * MINUTE_MS
         return of_envelope if self.address is None else _DEFAULT_MINUTES * MINUTE_MS
-
-
-class AdvertisedReply(Struct):
-    """The agent is registered for so many minutes from now on."""
-
-    status: str
-    ttl_minutes: float

@@ -5,8 +5,19 @@ from contextlib import suppress
 from datetime import timedelta
 
 from ainp.broker import Broker
-from ainp.core.errors import BrokerError
-from ainp.operations import accounts, agents, events, measurements, negotiations, requests, stakes, trail
+from ainp.core.errors import BrokerError, EmbeddingsUnavailable
+from ainp.operations import (
+    accounts,
+    agents,
+    embedding,
+    events,
+    measurements,
+    negotiations,
+    requests,
+    stakes,
+    trail,
+    trust_ranks,
+)
 from ainp.operations.negotiations import EXPIRY_BATCH
 from ainp.operations.stakes import PAYOUT_BATCH
 from ainp.telemetry import Line, log, logger
@@ -73,6 +84,21 @@ async def forget_records(broker: Broker) -> None:
     kept = timedelta(days=broker.settings.audit_retention_days)
     while await trail.forget_old(broker.database, older_than=kept):
         pass
+
+
+async def rank_by_trust(broker: Broker) -> None:
+    """Let rankings know how far agents are trusted now."""
+    await trust_ranks.refresh(broker.database)
+
+
+async def embed_missing(broker: Broker) -> None:
+    """Make the vectors that capabilities lack: registered while the model was away, or before it was this one."""
+    try:
+        done = await embedding.fill_all(broker.database, broker.discovery)
+    except EmbeddingsUnavailable:
+        return  # readiness says so; who searches is told
+    if done:
+        log([Line("Embedded capabilities that had no vector", {"embedded": done})])
 
 
 async def measure(broker: Broker) -> None:

@@ -1,0 +1,198 @@
+"""Vectors of capabilities: stored, searched, filled in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from ainp.core.agent import Capability
+from ainp.core.did import AgentDid
+from ainp.core.errors import SchemaBehind
+from ainp.core.reputation import Reputation
+from ainp.core.vectors import Model, Scale, Vector
+from ainp.store.db import Row, Session
+from ainp.store.queries import load
+from ainp.store.reputation import reputation_of
+
+_SQL = load("discovery")
+
+FEW = 2000  # so many capabilities are looked at one by one rather than along the index
+NO_AGENTS: tuple[AgentDid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model whose vectors can be stored and searched."""
+
+    id: int
+    model: Model
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is searched: near *vector*, with one of *tags* if any are given, at least so much trust in millionths."""
+
+    vector: Vector
+    tags: tuple[str, ...] = ()
+    min_trust: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A capability that may answer; trust in millionths, usefulness in hundredths."""
+
+    agent: AgentDid
+    capability: UUID
+    description: str
+    cosine: float
+    trust: int
+    usefulness: int
+    proofs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An agent that was found, as it is shown."""
+
+    did: AgentDid
+    public_key: str
+    capabilities: tuple[Capability, ...]
+    usefulness_score: float
+    usefulness_updated_at: datetime | None
+    reputation: Reputation
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A capability without a vector."""
+
+    id: UUID
+    description: str
+    tags: tuple[str, ...]
+
+
+async def known(db: Session, name: str) -> tuple[Prepared, bool] | None:
+    """What is stored of a model, and whether its vectors can be searched now."""
+    row = await db.fetchrow(_SQL["known"], name)
+    if row is None:
+        return None
+    scale = Scale(row["floor"], row["ceiling"])
+    return Prepared(row["id"], Model(name, row["dimension"]), scale), row["prepared"]
+
+
+async def prepare(db: Session, model: Model, scale: Scale) -> bool:
+    """Make a model's vectors searchable; False where PostgreSQL has no vectors."""
+    number = await db.fetchval(_SQL["prepare"], model.name, model.dimension, scale.floor, scale.ceiling)
+    return number is not None
+
+
+async def embed(
+    db: Session, agent_id: UUID, model: Prepared, capabilities: Sequence[Capability], vectors: Sequence[Vector]
+) -> None:
+    """Give an agent's capabilities their vectors, in the transaction that describes them."""
+    numbers = [number for vector in vectors for number in vector]
+    descriptions = [capability.description for capability in capabilities]
+    await db.execute(_SQL["embed"], agent_id, model.id, descriptions, numbers, model.model.dimension)
+
+
+async def nearest(
+    db: Session, model: Prepared, wanted: Wanted, *, most: int, without: Sequence[AgentDid] = NO_AGENTS
+) -> list[Candidate]:
+    """The *most* nearest capabilities, roughly in order; each by itself, so several may be one agent's."""
+    how = await _how(db, wanted)
+    tags = list(wanted.tags) or None
+    sql = filled(how, model.id, model.model.dimension, most)
+    rows = await db.fetch(sql, wanted.vector, tags, wanted.min_trust, list(without))
+    return [_candidate(row) for row in rows]
+
+
+async def shown(db: Session, found: Mapping[AgentDid, UUID], *, most: int) -> dict[AgentDid, Shown]:
+    """Agents by their DID, each with the capability that was found and others, *most* in all."""
+    asked = list(found), list(found.values()), most
+    try:
+        rows = await db.fetch(_SQL["shown"], *asked)
+    except SchemaBehind:  # an agent is an agent, also before the tables of its reputation exist
+        rows = await db.fetch(_SQL["shown_without_reputation"], *asked)
+    return {row["did"]: _shown(row) for row in rows}
+
+
+async def embeddings(db: Session, model: Prepared, dids: Sequence[AgentDid]) -> dict[tuple[AgentDid, str], Vector]:
+    """The vectors of agents' capabilities."""
+    rows = await db.fetch(_SQL["embeddings"], list(dids), model.id)
+    return {(row["did"], row["description"]): row["embedding"] for row in rows}
+
+
+async def missing(db: Session, model: Prepared, *, after: UUID, limit: int) -> list[Lacking]:
+    """Capabilities without a vector of the model, by their ids."""
+    rows = await db.fetch(_SQL["missing"], model.id, after, limit)
+    return [Lacking(row["id"], row["description"], tuple(row["tags"])) for row in rows]
+
+
+async def fill(db: Session, model: Prepared, lacking: Sequence[Lacking], vectors: Sequence[Vector]) -> None:
+    """Give capabilities the vectors that they lack."""
+    numbers = [number for vector in vectors for number in vector]
+    await db.execute(_SQL["fill"], model.id, [one.id for one in lacking], numbers, model.model.dimension)
+
+
+async def size(db: Session, model: Prepared) -> tuple[int, int]:
+    """How many capabilities there are, and how many have a vector."""
+    row = await db.fetchrow(_SQL["size"], model.id)
+    assert row is not None
+    return row["capabilities"], row["embedded"]
+
+
+async def others(db: Session, model: Prepared) -> dict[int, str]:
+    """Other models of which vectors may be stored."""
+    return {row["id"]: row["name"] for row in await db.fetch(_SQL["others"], model.id)}
+
+
+async def forget(db: Session, number: int, *, limit: int) -> int:
+    """Drop vectors of the model of that number; how many they were."""
+    return int((await db.execute(_SQL["forget"], number, limit)).rpartition(" ")[2])
+
+
+async def _how(db: Session, wanted: Wanted) -> str:
+    """By what to search: a filter that keeps few, or the index."""
+    if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= FEW:
+        return "nearest_tagged"
+    if wanted.min_trust and await db.fetchval(filled("trusted"), wanted.min_trust) <= FEW:
+        return "nearest_trusted"
+    return "nearest"
+
+
+@lru_cache(maxsize=256)
+def filled(name: str, model: int = 0, dimension: int = 0, most: int = 0) -> str:
+    """A statement with the numbers that a plan has to know."""
+    sql = _SQL[name]
+    for place, number in (("model", model), ("dimension", dimension), ("most", most), ("few", FEW)):
+        sql = sql.replace(f"{{{place}}}", str(number))
+    return sql
+
+
+def _candidate(row: Row) -> Candidate:
+    return Candidate(
+        agent=row["did"],
+        capability=row["capability_id"],
+        description=row["description"],
+        cosine=row["cosine"],
+        trust=row["trust_rank"],
+        usefulness=row["usefulness"],
+        proofs=row["usefulness_proofs"],
+    )
+
+
+def _shown(row: Row) -> Shown:
+    said: list[dict[str, Any]] = row["capabilities"] or []
+    return Shown(
+        did=row["did"],
+        public_key=row["public_key"],
+        capabilities=tuple(Capability(c["description"], tuple(c["tags"]), c["version"], c["evidence"]) for c in said),
+        usefulness_score=float(row["usefulness_score_cached"]),
+        usefulness_updated_at=row["usefulness_last_updated"],
+        reputation=reputation_of(row),
+        now=row["now"],
+    )

@@ -1,0 +1,145 @@
+-- name: known
+-- A model by its name, if vectors of it can be searched.
+SELECT id, dimension, floor, ceiling, to_regclass('idx_capability_vectors_' || id) IS NOT NULL AS prepared
+  FROM embedding_models WHERE name = $1
+
+-- name: prepare
+-- Make a model's vectors searchable: see migration 033. NULL where the extension is missing.
+SELECT prepare_vectors($1, $2, $3::real, $4::real)
+
+-- name: embed
+-- Give an agent's capabilities their vectors, after `describe` in its transaction; $4 has them one after the other,
+-- each of $5 numbers. One that is there already is left alone: writing to the index costs more than all the rest.
+INSERT INTO capability_vectors AS v (capability_id, model_id, embedding)
+SELECT c.id, $2, ($4::real[])[(said.place - 1) * $5::int + 1 : said.place * $5::int]::halfvec
+  FROM unnest($3::text[]) WITH ORDINALITY AS said (description, place)
+  JOIN capabilities c ON c.agent_id = $1 AND c.description = said.description
+    ON CONFLICT (capability_id, model_id) DO UPDATE SET embedding = excluded.embedding
+ WHERE v.embedding <> excluded.embedding
+
+-- name: nearest
+-- The capabilities of agents that have not expired which are nearest to $1, along the index of the model. What does not
+-- pass the filters is skipped, and the scan goes on (iterative scan), so that filters cost no recall. $2 is tags of
+-- which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out. It follows the order of the index only
+-- roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
+SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
+       (a.usefulness_score_cached * 100)::int AS usefulness,
+       1 - (v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})) AS cosine
+  FROM capability_vectors v
+  JOIN capabilities c ON c.id = v.capability_id
+  JOIN agents a ON a.id = c.agent_id
+ WHERE v.model_id = {model}
+   AND (a.expires_at IS NULL OR a.expires_at > now())
+   AND ($2::text[] IS NULL OR c.tags && $2::text[])
+   AND a.trust_rank >= $3::int
+   AND a.did <> ALL ($4::text[])
+ ORDER BY v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})
+ LIMIT {most}
+
+-- name: nearest_tagged
+-- The same by looking at every capability that has one of the tags: for tags that few have.
+SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
+       (a.usefulness_score_cached * 100)::int AS usefulness,
+       1 - (v.embedding <=> $1::real[]::halfvec) AS cosine
+  FROM capabilities c
+  JOIN agents a ON a.id = c.agent_id
+  JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
+ WHERE c.tags && $2::text[]
+   AND (a.expires_at IS NULL OR a.expires_at > now())
+   AND a.trust_rank >= $3::int
+   AND a.did <> ALL ($4::text[])
+ ORDER BY v.embedding <=> $1::real[]::halfvec
+ LIMIT {most}
+
+-- name: nearest_trusted
+-- The same by looking at every agent of that trust, which is above 0: for trust that few have.
+SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
+       (a.usefulness_score_cached * 100)::int AS usefulness,
+       1 - (v.embedding <=> $1::real[]::halfvec) AS cosine
+  FROM agents a
+  JOIN capabilities c ON c.agent_id = a.id
+  JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
+ WHERE a.trust_rank >= $3::int AND a.trust_rank > 0
+   AND (a.expires_at IS NULL OR a.expires_at > now())
+   AND ($2::text[] IS NULL OR c.tags && $2::text[])
+   AND a.did <> ALL ($4::text[])
+ ORDER BY v.embedding <=> $1::real[]::halfvec
+ LIMIT {most}
+
+-- name: tagged
+-- How many capabilities have one of the tags, counted up to {few} and one more.
+SELECT count(*) FROM (SELECT FROM capabilities WHERE tags && $1::text[] LIMIT {few} + 1) counted
+
+-- name: trusted
+-- How many agents have that trust, which is above 0, counted likewise.
+SELECT count(*) FROM (SELECT FROM agents WHERE trust_rank >= $1::int AND trust_rank > 0 LIMIT {few} + 1) counted
+
+-- name: shown
+-- Agents as a search shows them; of each the capability that was found ($2) first, and at most $3 in all.
+SELECT a.did, a.public_key, a.usefulness_score_cached, a.usefulness_last_updated, now() AS now,
+       (SELECT json_agg(json_build_object('description', c.description, 'tags', c.tags, 'version', c.version,
+                                          'evidence', c.evidence))
+          FROM (SELECT * FROM capabilities c WHERE c.agent_id = a.id
+                 ORDER BY c.id <> found.capability_id, c.created_at, c.description LIMIT $3) c) AS capabilities,
+       p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
+       (p.q * 1000000)::int AS q, (p.t * 1000000)::int AS t, (p.r * 1000000)::int AS r, (p.s * 1000000)::int AS s,
+       (p.v * 1000000)::int AS v, (p.i * 1000000)::int AS i, (p.e * 1000000)::int AS e,
+       (p.final_t * 1000000)::int AS final_t, p.updated_at AS reputation_updated_at
+  FROM unnest($1::text[], $2::uuid[]) AS found (did, capability_id)
+  JOIN agents a ON a.did = found.did
+  LEFT JOIN agent_reputation p ON p.agent_id = a.id
+
+-- name: shown_without_reputation
+-- The same before the table of reputations is there.
+SELECT a.did, a.public_key, a.usefulness_score_cached, a.usefulness_last_updated, now() AS now,
+       (SELECT json_agg(json_build_object('description', c.description, 'tags', c.tags, 'version', c.version,
+                                          'evidence', c.evidence))
+          FROM (SELECT * FROM capabilities c WHERE c.agent_id = a.id
+                 ORDER BY c.id <> found.capability_id, c.created_at, c.description LIMIT $3) c) AS capabilities,
+       NULL AS reputation_of
+  FROM unnest($1::text[], $2::uuid[]) AS found (did, capability_id)
+  JOIN agents a ON a.did = found.did
+
+-- name: embeddings
+-- The vectors of agents' capabilities by agent and description.
+SELECT a.did, c.description, v.embedding::real[] AS embedding
+  FROM agents a
+  JOIN capabilities c ON c.agent_id = a.id
+  JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = $2
+ WHERE a.did = ANY ($1::text[])
+
+-- name: missing
+-- Capabilities of agents that have not expired which have no vector of the model, in the order of their ids above $2.
+SELECT c.id, c.description, c.tags
+  FROM capabilities c JOIN agents a ON a.id = c.agent_id
+ WHERE c.id > $2
+   AND (a.expires_at IS NULL OR a.expires_at > now())
+   AND NOT EXISTS (SELECT FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = $1)
+ ORDER BY c.id LIMIT $3
+
+-- name: fill
+-- Give capabilities the vectors that they lack; $3 has them one after the other, each of $4 numbers. One that is gone
+-- gets none, and one that was described anew in between has its vector by that.
+INSERT INTO capability_vectors (capability_id, model_id, embedding)
+SELECT c.id, $1, ($3::real[])[(said.place - 1) * $4::int + 1 : said.place * $4::int]::halfvec
+  FROM unnest($2::uuid[]) WITH ORDINALITY AS said (id, place)
+  JOIN capabilities c ON c.id = said.id
+   FOR KEY SHARE OF c
+    ON CONFLICT (capability_id, model_id) DO NOTHING
+
+-- name: size
+-- How many capabilities of agents that have not expired there are, and how many have a vector of the model.
+SELECT count(*) AS capabilities, count(v.capability_id) AS embedded
+  FROM capabilities c
+  JOIN agents a ON a.id = c.agent_id AND (a.expires_at IS NULL OR a.expires_at > now())
+  LEFT JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = $1
+
+-- name: others
+-- Models whose vectors are stored beside those of model $1.
+SELECT m.id, m.name FROM embedding_models m WHERE m.id <> $1 ORDER BY m.id
+
+-- name: forget
+-- Drop up to $2 vectors of another model.
+DELETE FROM capability_vectors
+ WHERE (capability_id, model_id) IN (
+   SELECT capability_id, model_id FROM capability_vectors WHERE model_id = $1 LIMIT $2)

@@ -1,0 +1,98 @@
+"""Bodies of searches."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ainp.core.agent import Capability
+from ainp.core.discovery import Query
+from ainp.core.limits import MAX_DESCRIPTION_LENGTH, MAX_FOUND, MAX_TAGS
+from ainp.core.reputation import ONE
+from ainp.wire.agents import CapabilityReply, EmbeddingSent, Tag, TrustReply, embedding_of
+
+_Part = Annotated[float, Meta(ge=0, le=1)]
+
+
+class QueryBody(Struct, rename={"min_trust_camel": "minTrust"}):
+    """What is looked for; members that this broker has no use for are ignored."""
+
+    description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] | None = None
+    embedding: EmbeddingSent = None
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS, description="one of them is enough")] | None = None
+    min_trust: Annotated[_Part, Meta(description="the least lower bound of trust")] | None = None
+    min_trust_camel: (
+        Annotated[_Part, Meta(description="the same; the answer is then an object with `agents`")] | None
+    ) = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_FOUND)] | None = None
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether older clients asked, which expect an object."""
+        return self.min_trust_camel is not None
+
+    def query(self) -> Query:
+        """The query; of two ways to say the least trust the larger counts."""
+        return Query(
+            description=self.description,
+            embedding=embedding_of(self.embedding),
+            tags=tuple(self.tags or ()),
+            min_trust=round(max(self.min_trust or 0, self.min_trust_camel or 0) * ONE),
+            limit=self.limit,
+        )
+
+
+class RankReply(Struct):
+    """
+    Why an agent stands where it does, each from 0 to 1.
+
+    `score` is the weighted sum of similarity, trust and usefulness, and a little for shared words. Trust and usefulness
+    are what they are at least, given how much was seen.
+    """
+
+    similarity: float
+    trust: float
+    usefulness: float
+    shared_words: float
+    cosine: float
+    score: float
+
+
+class FoundReply(Struct):
+    """An agent that was found: the capability that answers first, and at most ten in all."""
+
+    did: str
+    capabilities: list[CapabilityReply]
+    credentials: list[str]
+    trust: TrustReply
+    usefulness_score_cached: float
+    usefulness_last_updated: int | None
+    similarity: float
+    score: float
+    rank: RankReply
+
+
+class FoundAgents(Struct):
+    """Agents that were found, best first."""
+
+    agents: list[FoundReply]
+
+
+class EnvelopeReply(Struct):
+    """What came of an envelope: the agent is registered for so many minutes, or agents were found."""
+
+    status: str | UnsetType = UNSET
+    ttl_minutes: float | UnsetType = UNSET
+    results: list[FoundReply] | UnsetType = UNSET
+
+
+class DiscoverPayload(Struct):
+    """A query under its name."""
+
+    query: QueryBody | None = None
+
+
+def capability_reply(capability: Capability, embedding: str = "") -> CapabilityReply:
+    """One capability, with its embedding where it was asked for."""
+    return CapabilityReply(
+        capability.description, embedding, list(capability.tags), capability.version, capability.evidence
+    )
