@@ -95,4 +95,4 @@ async def test_an_answer_is_one_that_the_document_promises(
 @MODES
 async def test_so_it_is_with_more_of_them(database_url: str, tmp_path: Path, mode: Mode) -> None:
     async with mode(database_url) as (port, known, signers):
-        await generate(tmp_path, port, known, signers, "--max-examples", "200")
+        await generate(tmp_path, port, known, signers, "--max-examples", "40")
