@@ -9,6 +9,7 @@ from nacl.signing import SigningKey
 
 from ainp.cli.keys import written
 from ainp.client import BadKey, BadSetting, Client, Identity, NoIdentity
+from ainp.core.errors import InvalidProposal
 
 KEY = Identity.new()
 WEB = "did:web:agent.example"
@@ -107,3 +108,11 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 def test_nobody_has_nothing_of_their_own() -> None:
     with Client("http://127.0.0.1:1") as nobody, pytest.raises(NoIdentity):
         nobody.balance()
+
+
+def test_terms_that_read_as_an_envelope_are_not_signed() -> None:
+    alice = Identity.new()
+    envelope = {"from_did": alice.did, "msg_type": "INTENT", "price": 1}
+
+    with pytest.raises(InvalidProposal, match="members of an envelope"):
+        alice.sign_terms(envelope)

@@ -14,11 +14,12 @@ from ainp.client import key_file
 from ainp.client.errors import BadKey
 from ainp.core import socket_proof
 from ainp.core.attestation import Attestation
-from ainp.core.canonical import canonical, digest
+from ainp.core.canonical import canonical
 from ainp.core.did import AgentDid, did_of_key, parse_did
 from ainp.core.envelope import VERSION
 from ainp.core.errors import InvalidDid
 from ainp.core.ids import TaskId
+from ainp.core.terms import read_terms
 from ainp.wire.receipts import AttestBody
 
 
@@ -106,8 +107,12 @@ class Identity:
         return self._key.sign(data).signature
 
     def sign_terms(self, proposal: Mapping[str, object]) -> str:
-        """Sign a proposal's terms: the 32 bytes of the hash of its canonical JSON."""
-        return self.sign(digest(canonical(dict(proposal))))
+        """
+        Sign a proposal's terms: the 32 bytes of the hash of its canonical JSON.
+
+        Raises InvalidProposal for what no broker should have let anybody propose, whatever this one says.
+        """
+        return self.sign(read_terms(dict(proposal), min_fee_bp=0).hash)
 
     def sign_challenge(self, challenge: str, *, audience: str) -> str:
         """Sign a socket's challenge, for the broker at the address *audience* and no other."""
