@@ -16,6 +16,7 @@ from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
 from ainp.operations.discovery import Discovery
 from ainp.operations.keys import Keys
+from ainp.operations.presence import Presence
 from ainp.operations.settlements import Terms
 from ainp.settings import Settings
 from ainp.store.db import Database
@@ -39,6 +40,7 @@ class Broker:
     keys: Keys
     rates: Rates | None = None  # as often as they like
     identity: Identity | None = None  # it signs nothing
+    presence: Presence = field(default_factory=Presence)
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)

@@ -39,6 +39,7 @@ from ainp.setting_kinds import (
     RedisUrl,
     Schemes,
 )
+from ainp.setting_messages import MessageSettings
 from ainp.setting_problems import is_every_address, is_loopback, problems_of
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
@@ -48,7 +49,7 @@ class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-class Settings(DiscoverySettings, UsefulnessSettings, BaseSettings):
+class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(

@@ -1,12 +1,27 @@
 """What is told, and to whom."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ainp.core.did import AgentDid
-from ainp.core.events import attested_event, frame, missed_frame, negotiation_event, receipt_event
+from ainp.core.envelope import open_envelope
+from ainp.core.events import (
+    attested_event,
+    carried,
+    frame,
+    frames_of,
+    message_notice,
+    missed_frame,
+    negotiation_event,
+    receipt_event,
+)
+from ainp.core.message import Message, read_mail
 from ainp.core.receipt import ReceiptStatus
 from support.builders import (
     CLIENT,
@@ -20,7 +35,10 @@ from support.builders import (
     agents,
     an_attestation,
 )
+from support.mail import a_mail
+from support.signing import identity
 
+ALICE, BOB = identity("alice"), identity("bob")
 NOW_MS = 1_772_366_400_000
 
 
@@ -99,3 +117,32 @@ def test_what_is_kept_no_longer_is_told_with_its_numbers() -> None:
     missed = {"@type": "NOTIFICATION", "type": "events_missed", "from": 3, "to": 9}
 
     assert json.loads(missed_frame(3, 9)) == missed
+
+
+def a_message(text: str) -> Message:
+    envelope = open_envelope(a_mail(ALICE, BOB.did, text), now=datetime.now(UTC))
+    mail = read_mail(envelope, conversation="c")
+    return Message(id=UUID(int=7), envelope=envelope, recipients=(BOB.did,), priority=0.5, waits=True, mail=mail)
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8", min_codepoint=1), max_size=40)
+    | st.sampled_from(['","envelope":{"x":1}', ',"envelope":', '"number":1}', "\\"])
+)
+def test_a_message_is_told_as_it_was_signed_and_then_with_its_number(text: str) -> None:
+    message = a_message(text)
+    notice = msgspec.json.encode(message_notice(message)).decode()
+    told = frame(f'{notice[:-1]},"envelope":{message.envelope.text.decode()}}}', 41)
+
+    envelope, with_number = frames_of(told)
+
+    assert envelope.encode() == message.envelope.text
+    assert json.loads(with_number) == {**message_notice(message), "number": 41}
+    assert carried(told) == str(message.id)
+
+
+def test_another_event_is_one_frame_and_carries_nothing() -> None:
+    told = frame('{"@type":"NOTIFICATION","envelope":1}', 1)
+
+    assert frames_of(told) == (told,)
+    assert carried(told) is None

@@ -93,7 +93,7 @@ async def test_a_value_of_another_type_is_refused(world: World, route: Route) ->
         for path, kind in wrong.fields(route.body):
             for literal in wrong.wrong_literals(kind):
                 content = wrong.with_literal(sent.body, path, literal)
-                response = await world.send("POST", sent.path, content, sent.headers)
+                response = await world.send(route.method, sent.path, content, sent.headers)
 
                 refused(response, (400, "INVALID_REQUEST"), (400, "INVALID_JSON"))
 
@@ -110,7 +110,7 @@ async def test_a_text_that_cannot_be_stored_is_refused(world: World, route: Rout
                     values = [b'{"a":%s}' % text, b"{%s:1}" % text, b'{"a":[{"b":{%s:[%s]}}]}' % (text, text)]
                 for value in values:
                     content = wrong.with_literal(sent.body, path, value)
-                    response = await world.send("POST", sent.path, content, sent.headers)
+                    response = await world.send(route.method, sent.path, content, sent.headers)
 
                     refused(response, (400, "INVALID_REQUEST"), (400, "INVALID_JSON"))
 
@@ -121,7 +121,7 @@ async def test_a_missing_member_is_named(world: World, route: Route) -> None:
     sent = world.right(route)
     async with world.nothing_written():
         for path in wrong.required(route.body):
-            response = await world.send("POST", sent.path, wrong.without(sent.body, path), sent.headers)
+            response = await world.send(route.method, sent.path, wrong.without(sent.body, path), sent.headers)
 
             refused(response, (400, "INVALID_REQUEST"))
             assert str(path[-1]) in response.json()["message"]
@@ -137,7 +137,7 @@ async def test_a_number_that_is_far_too_large_is_refused(world: World, route: Ro
             if wrong.takes_number(kind) and path[-1] not in lenient:
                 for number in (2**63, 2**64, 2**70, -(2**70), 10**400):
                     content = wrong.with_literal(sent.body, path, str(number).encode())
-                    response = await world.send("POST", sent.path, content, sent.headers)
+                    response = await world.send(route.method, sent.path, content, sent.headers)
 
                     refused(response, (400, "INVALID_REQUEST"), (409, "PROPOSAL_CHANGED"))
 
@@ -147,10 +147,10 @@ async def test_what_is_no_json_is_refused(world: World, route: Route) -> None:
     sent = world.right(route)
     async with world.nothing_written():
         for content in MALFORMED.values():
-            refused(await world.send("POST", sent.path, content, sent.headers), (400, "INVALID_JSON"))
+            refused(await world.send(route.method, sent.path, content, sent.headers), (400, "INVALID_JSON"))
         for cut in range(1, len(sent.raw) - 1, 7):
-            refused(await world.send("POST", sent.path, sent.raw[:cut], sent.headers), (400, "INVALID_JSON"))
-        refused(await world.send("POST", sent.path, sent.raw + b"]", sent.headers), (400, "INVALID_JSON"))
+            refused(await world.send(route.method, sent.path, sent.raw[:cut], sent.headers), (400, "INVALID_JSON"))
+        refused(await world.send(route.method, sent.path, sent.raw + b"]", sent.headers), (400, "INVALID_JSON"))
 
 
 @pytest.mark.parametrize("route", POSTS)
@@ -158,7 +158,7 @@ async def test_json_that_is_no_object_is_refused(world: World, route: Route) -> 
     sent = world.right(route)
     async with world.nothing_written():
         for content in NOT_OBJECTS.values():
-            refused(await world.send("POST", sent.path, content, sent.headers), (400, "INVALID_REQUEST"))
+            refused(await world.send(route.method, sent.path, content, sent.headers), (400, "INVALID_REQUEST"))
 
 
 @pytest.mark.parametrize("route", POSTS)
@@ -166,7 +166,7 @@ async def test_what_is_nested_too_deeply_is_refused(world: World, route: Route) 
     sent = world.right(route)
     async with world.nothing_written():
         for content in DEEP.values():
-            response = await world.send("POST", sent.path, content, sent.headers)
+            response = await world.send(route.method, sent.path, content, sent.headers)
 
             refused(response, (400, "INVALID_REQUEST"))
             assert "nested" in response.json()["message"]
@@ -182,10 +182,12 @@ async def test_a_body_of_two_megabytes_is_refused(world: World, route: Route) ->
 
     headers = [(name.encode(), value.encode()) for name, value in (sent.headers or {}).items()]
     async with world.nothing_written():
-        whole = await world.send("POST", sent.path, b" " * 2 * MIB, sent.headers)
-        in_parts = await world.send("POST", sent.path, chunked(), sent.headers)
-        lying = await world.send("POST", sent.path, b" " * 2 * MIB, {**(sent.headers or {}), "content-length": "2"})
-        odd = await world.send("POST", sent.path, b" " * 2 * MIB, [*headers, (b"content-length", b"\xb2")])
+        whole = await world.send(route.method, sent.path, b" " * 2 * MIB, sent.headers)
+        in_parts = await world.send(route.method, sent.path, chunked(), sent.headers)
+        lying = await world.send(
+            route.method, sent.path, b" " * 2 * MIB, {**(sent.headers or {}), "content-length": "2"}
+        )
+        odd = await world.send(route.method, sent.path, b" " * 2 * MIB, [*headers, (b"content-length", b"\xb2")])
 
         for response in (whole, in_parts, lying, odd):
             refused(response, (413, "PAYLOAD_TOO_LARGE"))
@@ -199,7 +201,9 @@ async def test_a_body_that_does_not_say_it_is_json_is_refused(world: World, rout
         for kind in (*TYPES, *ODD_TYPES):
             headers = {**(sent.headers or {}), "content-type": kind}
 
-            refused(await world.send("POST", sent.path, sent.raw or b"{}", headers), (415, "UNSUPPORTED_MEDIA_TYPE"))
+            refused(
+                await world.send(route.method, sent.path, sent.raw or b"{}", headers), (415, "UNSUPPORTED_MEDIA_TYPE")
+            )
 
 
 @pytest.mark.parametrize("route", WITH_ACTOR)
@@ -214,7 +218,7 @@ async def test_an_actor_that_is_no_did_is_refused(world: World, route: Route) ->
         for did in ("", "did:foo:x", "did:key:", "agent", "did:key:a b", "did:key:\xe9", "x" * 600):
             headers = [(b"x-ainp-did", did.encode("latin-1"))]
             content = httpx.Request("POST", "http://x", json=anonymous).content
-            response = await world.send("POST", sent.path, content, headers)
+            response = await world.send(route.method, sent.path, content, headers)
 
             if route.path == "/api/agents/register":
                 refused(response, (400, "INVALID_REQUEST"))  # who registers stands in the body
@@ -241,7 +245,7 @@ async def test_a_did_in_a_body_that_is_none_is_refused(world: World, route: Rout
                 "did:key:" + "a" * 600,
             ):
                 content = wrong.with_literal(sent.body, path, f'"{did}"'.encode())
-                response = await world.send("POST", sent.path, content, sent.headers)
+                response = await world.send(route.method, sent.path, content, sent.headers)
 
                 refused(response, (400, "INVALID_DID"), *([(400, "INVALID_REQUEST")] if len(did) > 512 else []))
 

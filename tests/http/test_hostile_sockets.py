@@ -56,7 +56,7 @@ async def test_an_agent_may_say_a_few_things_at_once(broker: Telling) -> None:
             await client.ping()
         await client.send("{}")
 
-        assert "UNSUPPORTED_MESSAGE" in str(await client.recv())
+        assert "INVALID_ENVELOPE" in str(await client.recv())
 
 
 def test_an_allowance_comes_back_with_time_and_not_once_it_was_overdrawn() -> None:

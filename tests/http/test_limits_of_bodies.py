@@ -15,6 +15,10 @@ CHECKED = {
     "ProposeBody.proposal": "MAX_PROPOSAL_BYTES, as canonical JSON",
     "DeliverBody.metrics": "MAX_PROPOSAL_BYTES, as canonical JSON",
     "EnvelopeBody.payload": "MAX_BODY_BYTES, with the rest of it",
+    "IntentBody.payload": "MAX_BODY_BYTES, with the rest of it",
+    "IntentBody.qos": "MAX_BODY_BYTES, with the rest of it",
+    "IntentBody.to_query": "MAX_BODY_BYTES, with the rest of it",
+    "IntentBody.version": "it is one of those that are spoken",
     "EnvelopeBody.version": "it is one of those that are spoken",
     "AttestBody.evidence_ref": "MAX_URI_LENGTH, by core/attestation",
 }

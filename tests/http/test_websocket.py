@@ -199,7 +199,7 @@ async def test_what_an_agent_sends_is_answered(broker: Telling) -> None:
             ("[1]", "INVALID_MESSAGE"),
             ("[" * 100_000, "INVALID_MESSAGE"),
             (b"\xff", "INVALID_MESSAGE"),
-            ('{"msg_type":"INTENT"}', "UNSUPPORTED_MESSAGE"),
+            ('{"msg_type":"INTENT"}', "INVALID_ENVELOPE"),
         ):
             await listener.socket.send(sent)
 

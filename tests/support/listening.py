@@ -11,6 +11,7 @@ from urllib.parse import quote
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from ainp.worker.delivery import deliver_forever
 from ainp.worker.publisher import publish_forever
 from support.api import Api, an_api
 from support.socket import a_socket
@@ -87,7 +88,10 @@ class Telling:
 async def a_telling_broker(database_url: str, *, publishes: bool = True, **settings: object) -> AsyncIterator[Telling]:
     """One process' worth of `ainp serve` without jobs: requests, sockets, the feed, and the publisher or not."""
     async with an_api(database_url, **settings) as api:
-        tasks = [asyncio.create_task(api.broker.events.follow_forever())]
+        tasks = [
+            asyncio.create_task(api.broker.events.follow_forever()),
+            asyncio.create_task(deliver_forever(api.broker)),
+        ]
         if publishes:
             tasks.append(asyncio.create_task(publish_forever(api.broker.database)))
         try:

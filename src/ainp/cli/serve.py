@@ -32,6 +32,7 @@ from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 from ainp.telemetry import configure_logging, logger
+from ainp.worker.delivery import deliver_forever
 from ainp.worker.upkeep import measure_forever, notice_forever, record_forever
 
 
@@ -139,6 +140,7 @@ async def answer_requests(
         asyncio.create_task(measure_forever(broker), name="measure"),
         asyncio.create_task(record_forever(broker), name="audit"),
         asyncio.create_task(broker.events.follow_forever(), name="events"),
+        asyncio.create_task(deliver_forever(broker), name="delivery"),
     ]
     if broker.rates is not None:
         background.append(asyncio.create_task(broker.rates.keep_connected(), name="rates"))

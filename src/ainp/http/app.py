@@ -24,7 +24,6 @@ from ainp.core.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    RateLimited,
     SchemaBehind,
     Unauthenticated,
     Unavailable,
@@ -41,7 +40,6 @@ from ainp.http.table import Table
 from ainp.store import idempotency
 from ainp.store.db import Session
 from ainp.store.idempotency import Scope as KeyScope
-from ainp.store.once import Once
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import (
     HTTP_DURATION,
@@ -165,7 +163,7 @@ class App:
             return _Answer(200, target.make(), target.media_type)
         await rates.admit_address(self._broker, target.group, scope, headers)
         raw, cbor = b"", False
-        if target.method == "POST":
+        if target.writes:
             raw = await bodies.read(receive, declared=headers.get("content-length"))
             if raw:
                 cbor = bodies.is_cbor(headers.get("content-type"), coding=headers.all("content-encoding"))
@@ -193,18 +191,12 @@ async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
     """Run a request; whatever comes of it, but a failure of ours or too many, its signature was used for it."""
     try:
         answer = await _run(route, call, raw)
-    except (Unavailable, RateLimited):
+    except BrokerError as error:
+        if not envelopes.may_come_again(call, error):
+            await envelopes.used(call)
         raise
-    except BrokerError:
-        await _use(call)
-        raise
-    await _use(call)
+    await envelopes.used(call)
     return answer
-
-
-async def _use(call: Call) -> None:
-    if isinstance(call.db, Once):
-        await call.db.close()
 
 
 async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
@@ -215,7 +207,7 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
     else:
         _decode(route, call, raw)
     await rates.admit_actor(call)
-    keyed = call.method == "POST" and not route.envelope  # an envelope has its id for that
+    keyed = route.writes and not route.envelope  # an envelope has its id for that
     key = call.headers.get("idempotency-key") if keyed else None
     if key is None:
         reply = await route.handler(call)
@@ -288,7 +280,7 @@ def _decode(route: Route, call: Call, raw: bytes) -> None:
     if route.actor is not None:
         signed_body = route.signed_body is not None and route.signed_body(call.content)
         act(call, route.actor(call.content), signed_body=signed_body)
-    elif route.method == "POST" and not (route.admin or route.reads) and call.broker.settings.strict:
+    elif route.writes and not (route.admin or route.reads) and call.broker.settings.strict:
         act(call, None)
     elif route.private:
         read_as(call)

@@ -14,7 +14,7 @@ from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import Forbidden, Unauthenticated
 from ainp.core.http_signature import Message
 from ainp.http import compat, strict
-from ainp.http.call import Call
+from ainp.http.call import WRITES, Call
 from ainp.http.fields import Fields
 from ainp.http.refusals import ACTOR
 from ainp.settings import Settings
@@ -52,7 +52,7 @@ async def prove(call: Call, message: Message, *, new: bool) -> None:
     """Note who has signed a request, if it is signed; what it writes then uses the signature's nonce."""
     if strict.signed(call.headers):
         call.proof = await strict.prove(message, call.db, call.broker.keys, new=new)
-        if call.method == "POST":
+        if call.method in WRITES:
             call.db = Once(call.broker.database, call.proof.nonce)
 
 

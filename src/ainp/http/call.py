@@ -25,6 +25,7 @@ from ainp.telemetry import Line
 _T = TypeVar("_T", bound=Struct)
 
 DEFAULT_PAGE = 50
+WRITES = ("POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Call:
         try:
             return parse_id(self.params[name], what=what)
         except NotFound as error:
-            if self.method == "POST":
+            if self.method in WRITES:
                 raise InvalidRequest(error.message, field=name) from error
             raise
 

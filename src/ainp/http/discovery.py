@@ -84,6 +84,11 @@ async def receive(call: Call) -> Reply:
     return Reply(reply, lines=(Line("Agent registered", facts, counts=((REGISTRATIONS.of(), 1),)),))
 
 
+def query_of(said: object) -> Query:
+    """What an envelope looks for."""
+    return _converted(said, QueryBody, InvalidQuery).query()
+
+
 async def _found(call: Call, query: Query) -> list[FoundReply]:
     hits = await discovery.search(call.db, call.broker.discovery, query)
     SEARCHES.of().count()

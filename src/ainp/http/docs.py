@@ -143,7 +143,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if route.method != "POST" or route.envelope:
+    if not route.writes or route.envelope:
         return []
     meaning = "the same key and body give the first answer for 24 hours, another body 409"
     schema = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -170,15 +170,15 @@ def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 def _general(route: Route) -> tuple[type[BrokerError], ...]:
     if not route.guarded:
         return ()
-    signed = route.private or (route.method == "POST" and not (route.admin or route.reads))
-    once = (ReplayDetected,) if route.method == "POST" else ()
+    signed = route.private or (route.writes and not (route.admin or route.reads))
+    once = (ReplayDetected,) if route.writes else ()
     limited = () if route.group is None else (RateLimited,)
     return (
         *_ANYWHERE,
         *limited,
         *(_SIGNED if signed else _CHECKED),
         *once,
-        *(_WITH_BODY if route.method == "POST" else ()),
+        *(_WITH_BODY if route.writes else ()),
     )
 
 

@@ -5,15 +5,21 @@ The order of checks is the contract's: size, structure, version, skew, expiry, s
 envelope's nonce is used with what it writes, as a signed request's is.
 """
 
-from ainp.core.envelope import OF_VALUES, Envelope, Verified, open_envelope, verify
+from collections.abc import Awaitable, Callable
+
+from ainp.core.envelope import OF_VALUES, Envelope, Verified, open_envelope, signed_part, verify
+from ainp.core.errors import BrokerError, InsufficientCredits, RateLimited, Unavailable
+from ainp.core.mail_guard import Greylisted
 from ainp.http.auth import act
-from ainp.http.call import Call
+from ainp.http.call import Call, Reply
 from ainp.store.nonces import nonce_of
 from ainp.store.once import Once
 from ainp.telemetry.metrics import ENVELOPES
 
 ADVERTISE = "ADVERTISE"
 DISCOVER = "DISCOVER"
+_LATER = (Unavailable, RateLimited)
+_LATER_AS_IT_IS = (Greylisted, InsufficientCredits)
 
 
 async def receive(call: Call, raw: bytes) -> None:
@@ -26,7 +32,31 @@ async def receive(call: Call, raw: bytes) -> None:
     # An id counts once; that of a request's own signature is another thing, and need not be kept beside it.
     nonce = nonce_of(envelope.sender, f"envelope\0{envelope.id}", until=envelope.remembered_until)
     call.db = Once(call.broker.database, nonce)
-    call.envelope = envelope
+    call.envelope = signed_part(envelope, verified)
+
+
+async def handle(call: Call, raw: bytes, handler: Callable[[Call], Awaitable[Reply]]) -> Reply:
+    """Take an envelope that came by itself, not as a request's body: verified, done, its id used up."""
+    try:
+        await receive(call, raw)
+        reply = await handler(call)
+    except BrokerError as error:
+        if not may_come_again(call, error):
+            await used(call)
+        raise
+    await used(call)
+    return reply
+
+
+async def used(call: Call) -> None:
+    """Note that a signature was used, whatever it was for."""
+    if isinstance(call.db, Once):
+        await call.db.close()
+
+
+def may_come_again(call: Call, error: BrokerError) -> bool:
+    """Whether what was refused may be sent again as it is, so that its signature is not used up."""
+    return isinstance(error, _LATER) or (call.envelope is not None and isinstance(error, _LATER_AS_IT_IS))
 
 
 async def _verified(call: Call, envelope: Envelope) -> Verified:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ainp.core import errors as e
 from ainp.core.errors import BrokerError
 from ainp.core.rate_policy import Group
-from ainp.http.call import Call, Reply
+from ainp.http.call import WRITES, Call, Reply
 from ainp.http.rates import group_of
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -63,6 +63,11 @@ class Route:
         """What the route is about, from its path."""
         parts = self.path.strip("/").split("/")
         return (parts[1] if parts[0] == "api" else parts[0]).replace("-", " ")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it takes a body, and an Idempotency-Key."""
+        return self.method in WRITES
 
     @property
     def group(self) -> Group | None:

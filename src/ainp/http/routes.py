@@ -1,14 +1,8 @@
 """The whole route table: the only place that names a path; requests are routed and documented from it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import Any
-
-from msgspec import Struct
+from dataclasses import replace
 
 from ainp.core import errors as e
-from ainp.core.errors import BrokerError
 from ainp.core.negotiation import NegotiationState
 from ainp.core.rate_policy import Group
 from ainp.core.receipt import ReceiptStatus
@@ -27,8 +21,8 @@ from ainp.http import (
     usefulness,
 )
 from ainp.http.auth import METRICS
-from ainp.http.call import Call, Reply
-from ainp.http.rates import group_of
+from ainp.http.message_routes import MESSAGE_ROUTES
+from ainp.http.route import ACTS, ENVELOPE, PAGE, SIGNS, Query, Route, get, health_check, post, private
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
 from ainp.wire import discovery as wd
@@ -42,88 +36,6 @@ from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.reputation import HistoryReply, ReputationReply
 from ainp.wire.trail import TrailReply
 
-Handler = Callable[[Call], Awaitable[Reply]]
-Refusal = type[BrokerError]
-Shape = Any  # a body's type, or a list of one
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query parameter."""
-
-    name: str
-    meaning: str
-    required: bool = False
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """
-    One method of one path; *actor* reads from the body who acts, if the route needs to know.
-
-    In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
-    *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
-    need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    reply: Shape
-    body: type[Struct] | None = None
-    actor: Callable[[Any], str | None] | None = None
-    query: tuple[Query, ...] = ()
-    errors: tuple[type[BrokerError], ...] = ()
-    status: int = 200
-    also: tuple[int, ...] = ()
-    admin: bool = False
-    guarded: bool = True
-    private: bool = False
-    signed_body: Callable[[Any], bool] | None = None
-    newcomers: bool = False
-    reads: bool = False
-    envelope: bool = False
-    rate: Group | None = None
-    media_type: str = "application/json"
-
-    @property
-    def tag(self) -> str:
-        """What the route is about, from its path."""
-        parts = self.path.strip("/").split("/")
-        return (parts[1] if parts[0] == "api" else parts[0]).replace("-", " ")
-
-    @property
-    def group(self) -> Group | None:
-        """Where its requests are counted: *rate*, if it is given; None is nowhere."""
-        return self.rate or group_of(self.tag)
-
-
-def _get(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
-    return Route(method="GET", path=path, handler=handler, reply=reply, errors=errors, query=query)
-
-
-def _private(path: str, handler: Handler, reply: Shape, *errors: Refusal, query: tuple[Query, ...] = ()) -> Route:
-    """A read of what is its owner's alone, in strict mode."""
-    route = _get(path, handler, reply, *errors, *_OWNS, query=query)
-    return replace(route, private=True)
-
-
-def _post(
-    path: str, handler: Handler, reply: Shape, body: type[Struct] | None, actor: str | None, *errors: Refusal
-) -> Route:
-    """A write; *actor* names the member of the body that says who acts."""
-    acts = None if actor is None else attrgetter(actor)
-    return Route(method="POST", path=path, handler=handler, reply=reply, body=body, actor=acts, errors=errors)
-
-
-def _health(path: str, handler: Handler, reply: Shape) -> Route:
-    """Answered to anyone, also to a probe that comes from elsewhere."""
-    return Route(method="GET", path=path, handler=handler, reply=reply, also=(503,), guarded=False)
-
-
-_OWNS = (e.Unauthenticated, e.InvalidSignature, e.Forbidden)
-_PAGE = (Query("limit", "rows, 1 to 200; default 50"), Query("cursor", "where the last page ended"))
 _STATES = Query("state", "a state, or `active` for the open ones", values=("active", *NegotiationState))
 _FILTERS = (
     Query("agent_did", "the worker"),
@@ -132,16 +44,10 @@ _FILTERS = (
     Query("negotiation_id", "the one receipt of this negotiation; other filters are ignored"),
     Query("status", "the status", values=tuple(ReceiptStatus)),
 )
-_ACTS = (e.InvalidDid, e.Unauthenticated, e.Forbidden)
-_STAKES = (*_ACTS, e.AgentNotFound)
-_SIGNS = (*_ACTS, e.InvalidSignature)
-_ENVELOPE = (
-    *(*_SIGNS, e.NoVerificationKey, e.ReplayDetected),
-    *(e.InvalidEnvelope, e.UnsupportedVersion, e.InvalidTimestamp, e.EnvelopeExpired),
-)
-_MOVES = (*_ACTS, e.NotFound, e.InvalidState, e.Expired)
+_STAKES = (*ACTS, e.AgentNotFound)
+_MOVES = (*ACTS, e.NotFound, e.InvalidState, e.Expired)
 _ATTESTS = (
-    *_SIGNS,
+    *SIGNS,
     e.UnauthorizedAttestation,
     e.SelfAttestation,
     e.NotFound,
@@ -152,7 +58,7 @@ _ATTESTS = (
 )
 
 _PROVES = (
-    *_ACTS,
+    *ACTS,
     e.InvalidProof,
     e.InvalidWorkType,
     e.StaleProof,
@@ -174,31 +80,31 @@ _RECEIPT = "/api/receipts/{task_id}"
 # The first path that matches is taken: a fixed one stands before one with a parameter in its place.
 ROUTES: tuple[Route, ...] = (
     replace(
-        _post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *_ACTS),
+        post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *ACTS),
         actor=wa.RegisterBody.claimed,
         newcomers=True,
         rate=Group.REGISTRATION,
     ),
     replace(
-        _post(
+        post(
             "/api/discovery/envelope",
             discovery.receive,
             wd.EnvelopeReply,
             we.EnvelopeBody,
             None,
-            *(*_ENVELOPE, e.UnsupportedMsgType, e.InvalidAdvertisement, e.InvalidDiscovery, *_SEARCHES),
+            *(*ENVELOPE, e.UnsupportedMsgType, e.InvalidAdvertisement, e.InvalidDiscovery, *_SEARCHES),
         ),
         query=(_EMBEDDINGS,),
         envelope=True,
         newcomers=True,
     ),
     replace(
-        _post("/api/discovery/search", discovery.search, list[wd.FoundReply], wd.QueryBody, None, *_SEARCHES),
+        post("/api/discovery/search", discovery.search, list[wd.FoundReply], wd.QueryBody, None, *_SEARCHES),
         query=(_EMBEDDINGS,),
         reads=True,
     ),
     replace(
-        _get(
+        get(
             f"{_AGENTS}/discovery",
             discovery.search_by_url,
             list[wd.FoundReply],
@@ -214,29 +120,29 @@ ROUTES: tuple[Route, ...] = (
         rate=Group.DISCOVERY,
     ),
     replace(
-        _get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, *(e.AgentNotFound, e.NotFound, e.InvalidRequest)),
+        get(f"{_AGENTS}/{{did}}", agents.get, wa.AgentReply, *(e.AgentNotFound, e.NotFound, e.InvalidRequest)),
         query=(_EMBEDDINGS,),
     ),
     replace(
-        _post(
+        post(
             _NEGOTIATIONS,
             negotiations.initiate,
             wn.NegotiationReply,
             wn.InitiateBody,
             "initiator_did",
-            *(*_SIGNS, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen),
+            *(*SIGNS, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen),
         ),
         status=201,
     ),
-    _private(
+    private(
         _NEGOTIATIONS,
         negotiations.list_of_agent,
         list[wn.NegotiationReply],
         *(e.InvalidRequest, e.InvalidDid),
-        query=(Query("agent_did", "a party", required=True), _STATES, *_PAGE),
+        query=(Query("agent_did", "a party", required=True), _STATES, *PAGE),
     ),
-    _private(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
-    _post(
+    private(_NEGOTIATION, negotiations.get, wn.NegotiationReply, e.NotFound),
+    post(
         f"{_NEGOTIATION}/propose",
         negotiations.propose,
         wn.NegotiationReply,
@@ -244,7 +150,7 @@ ROUTES: tuple[Route, ...] = (
         "proposer_did",
         *(*_MOVES, e.InvalidSignature, e.InvalidProposal, e.NotYourTurn, e.MaxRoundsExceeded),
     ),
-    _post(
+    post(
         f"{_NEGOTIATION}/accept",
         negotiations.accept,
         wn.NegotiationReply,
@@ -252,12 +158,12 @@ ROUTES: tuple[Route, ...] = (
         "acceptor_did",
         *(*_MOVES, e.InvalidSignature, e.OwnProposal, e.InsufficientCredits, e.AgentNotFound, e.ProposalChanged),
     ),
-    _post(f"{_NEGOTIATION}/reject", negotiations.reject, wn.NegotiationReply, wn.RejectBody, "rejector_did", *_MOVES),
-    _post(f"{_NEGOTIATION}/cancel", negotiations.cancel, wn.NegotiationReply, wn.CancelBody, "canceller_did", *_MOVES),
-    _post(
+    post(f"{_NEGOTIATION}/reject", negotiations.reject, wn.NegotiationReply, wn.RejectBody, "rejector_did", *_MOVES),
+    post(f"{_NEGOTIATION}/cancel", negotiations.cancel, wn.NegotiationReply, wn.CancelBody, "canceller_did", *_MOVES),
+    post(
         f"{_NEGOTIATION}/deliver", negotiations.deliver, wn.NegotiationReply, wn.DeliverBody, "deliverer_did", *_MOVES
     ),
-    _post(
+    post(
         f"{_NEGOTIATION}/settle",
         negotiations.settle,
         wn.SettledReply,
@@ -265,41 +171,41 @@ ROUTES: tuple[Route, ...] = (
         "settler_did",
         *(*_MOVES, e.AgentNotFound, e.SchemaBehind),
     ),
-    _get(
+    get(
         "/api/receipts",
         receipts.page,
         wr.ReceiptPage,
         *(e.InvalidRequest, e.InvalidDid, e.NotFound),
-        query=(*_FILTERS, *_PAGE),
+        query=(*_FILTERS, *PAGE),
     ),
-    _get(_RECEIPT, receipts.get, wr.ReceiptWithAttestations, e.NotFound, e.InvalidRequest, query=_PAGE),
-    _get(f"{_RECEIPT}/statement", receipts.get_statement, dict, e.NotFound),
-    _get(f"{_RECEIPT}/committee", receipts.get_committee, wr.CommitteeReply, e.NotFound),
-    _get(
+    get(_RECEIPT, receipts.get, wr.ReceiptWithAttestations, e.NotFound, e.InvalidRequest, query=PAGE),
+    get(f"{_RECEIPT}/statement", receipts.get_statement, dict, e.NotFound),
+    get(f"{_RECEIPT}/committee", receipts.get_committee, wr.CommitteeReply, e.NotFound),
+    get(
         f"{_RECEIPT}/attestations",
         receipts.get_attestations,
         wr.AttestationPage,
         *(e.NotFound, e.InvalidRequest),
-        query=_PAGE,
+        query=PAGE,
     ),
     replace(
-        _post(f"{_RECEIPT}/attestations", receipts.attest, wr.AttestedReply, wr.AttestBody, "by_did", *_ATTESTS),
+        post(f"{_RECEIPT}/attestations", receipts.attest, wr.AttestedReply, wr.AttestBody, "by_did", *_ATTESTS),
         status=201,
         signed_body=lambda body: body.signature is not None,
         rate=Group.ATTESTATIONS,
     ),
-    _post(f"{_RECEIPT}/finalize", receipts.finalize, wr.FinalizedReply, None, None, e.NotFound, e.QuorumNotMet),
-    _get("/api/committee-epochs/{id}", receipts.get_epoch, wr.EpochReply, e.NotFound),
-    _get("/api/reputation/{did}", agents.get_reputation, ReputationReply, e.NotFound),
-    _get(
+    post(f"{_RECEIPT}/finalize", receipts.finalize, wr.FinalizedReply, None, None, e.NotFound, e.QuorumNotMet),
+    get("/api/committee-epochs/{id}", receipts.get_epoch, wr.EpochReply, e.NotFound),
+    get("/api/reputation/{did}", agents.get_reputation, ReputationReply, e.NotFound),
+    get(
         "/api/reputation/{did}/history",
         agents.get_history,
         HistoryReply,
         *(e.NotFound, e.InvalidRequest),
-        query=_PAGE,
+        query=PAGE,
     ),
     replace(
-        _post(
+        post(
             "/api/credits/deposit",
             money.deposit,
             wc.DepositReply,
@@ -309,16 +215,16 @@ ROUTES: tuple[Route, ...] = (
         ),
         admin=True,
     ),
-    _private("/api/credits/{did}", money.get, wc.BalanceReply, e.NotFound),
-    _private(
+    private("/api/credits/{did}", money.get, wc.BalanceReply, e.NotFound),
+    private(
         "/api/credits/{did}/transactions",
         money.transactions,
         wc.TransactionsReply,
         *(e.NotFound, e.InvalidRequest),
-        query=(_PAGE[0], Query("offset", "rows to skip, at most 10000")),
+        query=(PAGE[0], Query("offset", "rows to skip, at most 10000")),
     ),
-    _post("/api/stakes", stakes.stake, ws.StakeReply, ws.StakeBody, "agent_did", *_STAKES, e.InsufficientCredits),
-    _post(
+    post("/api/stakes", stakes.stake, ws.StakeReply, ws.StakeBody, "agent_did", *_STAKES, e.InsufficientCredits),
+    post(
         "/api/stakes/unstake",
         stakes.unstake,
         ws.StakeReply,
@@ -326,7 +232,7 @@ ROUTES: tuple[Route, ...] = (
         "agent_did",
         *(*_STAKES, e.InsufficientStake),
     ),
-    _post(
+    post(
         "/api/stakes/cancel-unstake",
         stakes.cancel_unstake,
         ws.StakeReply,
@@ -334,18 +240,18 @@ ROUTES: tuple[Route, ...] = (
         "agent_did",
         *(*_STAKES, e.NoWithdrawal),
     ),
-    _get("/api/stakes/{did}", stakes.get, ws.StakeReply, e.NotFound),
+    get("/api/stakes/{did}", stakes.get, ws.StakeReply, e.NotFound),
     replace(
-        _post("/api/usefulness/proofs", usefulness.submit, wu.ProofReply, wu.ProofBody, "agent_did", *_PROVES),
+        post("/api/usefulness/proofs", usefulness.submit, wu.ProofReply, wu.ProofBody, "agent_did", *_PROVES),
         status=201,
     ),
     replace(
-        _post("/api/usefulness/aggregate", usefulness.aggregate, wu.AggregatedReply, None, None, e.Forbidden),
+        post("/api/usefulness/aggregate", usefulness.aggregate, wu.AggregatedReply, None, None, e.Forbidden),
         admin=True,
     ),
-    _get("/api/usefulness/agents/{did}", usefulness.get, wu.UsefulnessReply, e.AgentNotFound, e.NotFound),
+    get("/api/usefulness/agents/{did}", usefulness.get, wu.UsefulnessReply, e.AgentNotFound, e.NotFound),
     replace(
-        _post(
+        post(
             "/api/admin/slash",
             stakes.slash,
             ws.SlashReply,
@@ -356,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         admin=True,
     ),
     replace(
-        _get(
+        get(
             "/api/admin/audit",
             trail.page,
             TrailReply,
@@ -365,17 +271,20 @@ ROUTES: tuple[Route, ...] = (
                 Query("agent_did", "whom a refused request named, or whom an action was about"),
                 Query("event_type", "what happened", values=tuple(Trace)),
                 Query("since", "a time; what is older is left out"),
-                *_PAGE,
+                *PAGE,
             ),
         ),
         admin=True,
     ),
-    _get("/api/broker", about.get, BrokerReply),
-    _health("/health", health.get, HealthReply),
-    _health("/health/ready", health.ready, ReadyReply),
-    _health("/health/detailed", health.ready, ReadyReply),
-    replace(_get(METRICS, metrics.get, str, e.Unauthenticated), media_type="text/plain"),
+    *MESSAGE_ROUTES,
+    get("/api/broker", about.get, BrokerReply),
+    health_check("/health", health.get, HealthReply),
+    health_check("/health/ready", health.ready, ReadyReply),
+    health_check("/health/detailed", health.ready, ReadyReply),
+    replace(get(METRICS, metrics.get, str, e.Unauthenticated), media_type="text/plain"),
 )
+
+__all__ = ["ROUTES", "SCRAPED", "Query", "Route"]
 
 # What a process shows that answers no agents.
 SCRAPED = tuple(route for route in ROUTES if not route.path.startswith("/api/"))

@@ -2,29 +2,30 @@
 The socket on which an agent is told its events: `/` or `/ws`, with `?did=` and, to resume, `?since=`.
 
 Who is behind the socket is decided before it opens, in `receiver_of`; in strict mode that has to be proven then, as
-`challenge` says. What follows is events, and an answer to each message, as nothing that an agent sends is routed from
-here yet.
+`challenge` says. What follows is events (of a message: the envelope, then the notice) and an answer to each envelope
+that the agent sends.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
+from typing import Any
 
-import msgspec
 from starlette.datastructures import QueryParams
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid
 from ainp.core.errors import BrokerError, InvalidRequest, NotFound, RateLimited, Unauthenticated, Unavailable
+from ainp.core.events import carried, frames_of
 from ainp.core.limits import MAX_SOCKETS, SEND_TIME
 from ainp.core.rate_policy import Group
-from ainp.http import body as bodies
 from ainp.http import problems, rates, refusals
 from ainp.http.auth import check_origin, receiver_of
 from ainp.http.challenge import NotProven, challenged, welcome
 from ainp.http.fields import Fields
+from ainp.http.inbound import Inbound
 from ainp.telemetry import logger
 from ainp.telemetry.metrics import FRAMES, REFUSALS, SOCKETS
 
@@ -75,7 +76,7 @@ async def _serve(broker: Broker, bases: Sequence[str], scope: Scope, receive: Re
         if broker.settings.strict:
             await opening.accept()
             await challenged(broker, did, bases, receive, send)
-        await _tell_events(broker, did, since, opening, rates.counted(broker, scope, receive, did))
+        await _tell_events(broker, did, since, opening, rates.counted(broker, scope, receive, did), scope)
     except InvalidRequest as error:  # told in a close frame, as a browser shows nothing else
         REFUSALS.of(error.code).count()
         await opening.accept()
@@ -93,18 +94,23 @@ async def _serve(broker: Broker, bases: Sequence[str], scope: Scope, receive: Re
             await _close(send, ended.code, ended.reason)
 
 
-async def _tell_events(broker: Broker, did: AgentDid, since: int | None, opening: "_Opening", receive: Receive) -> None:
+async def _tell_events(
+    broker: Broker, did: AgentDid, since: int | None, opening: "_Opening", receive: Receive, scope: Scope
+) -> None:
     _check_room(broker, did)
     with broker.events.subscribe(did) as events:
         await events.begin(since)  # before the client knows that it is connected, so it misses nothing
-        await opening.accept()
-        if broker.settings.strict:
-            await welcome(did, opening.send)
-        broker.notice(did)
+        await broker.presence.enter(broker.database, did, fresh=since is None)
         SOCKETS.of().count()
         try:
-            await _converse(events.frames(), receive, opening.send)
+            await opening.accept()
+            if broker.settings.strict:
+                await welcome(did, opening.send)
+            broker.notice(did)
+            inbound = Inbound(broker, did, scope)
+            await _converse(_tell(broker, did, events.frames(), opening.send), _hear(inbound, receive, opening.send))
         finally:
+            broker.presence.leave(did)
             SOCKETS.of().count(-1)
 
 
@@ -146,9 +152,9 @@ def _check_room(broker: Broker, did: AgentDid) -> None:
         raise InvalidRequest(f"too many sockets: this DID has {MAX_SOCKETS}")
 
 
-async def _converse(frames: AsyncGenerator[str, None], receive: Receive, send: Send) -> None:
+async def _converse(telling: Coroutine[Any, Any, None], hearing: Coroutine[Any, Any, None]) -> None:
     """Tell and listen at once, until one of both ends."""
-    both = asyncio.create_task(_tell(frames, send)), asyncio.create_task(_hear(receive, send))
+    both = asyncio.create_task(telling), asyncio.create_task(hearing)
     try:
         done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -159,35 +165,32 @@ async def _converse(frames: AsyncGenerator[str, None], receive: Receive, send: S
         await task
 
 
-async def _tell(frames: AsyncGenerator[str, None], send: Send) -> None:
+async def _tell(broker: Broker, did: AgentDid, frames: AsyncGenerator[str, None], send: Send) -> None:
     told = FRAMES.of()
     async with aclosing(frames):
         async for text in frames:
             try:
                 async with asyncio.timeout(_SEND_S):
-                    await send({"type": "websocket.send", "text": text})
+                    for part in frames_of(text):
+                        await send({"type": "websocket.send", "text": part})
             except TimeoutError as error:
                 raise _Ended(_TRY_AGAIN, f"too slow: an event waited {_SEND_S:.0f} s; resume with since=") from error
             told.count()
+            if (message := carried(text)) is not None:
+                broker.presence.handed_over(message, did)
 
 
-async def _hear(receive: Receive, send: Send) -> None:
+async def _hear(inbound: Inbound, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             raise _Ended
         if message["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": msgspec.json.encode(_refusal(message)).decode()})
-            await asyncio.sleep(_ANSWER_EVERY_S)  # nothing more is read meanwhile
-
-
-def _refusal(message: Message) -> dict[str, str]:
-    raw = (message.get("text") or "").encode() or message.get("bytes") or b"-"
-    try:
-        bodies.decode(raw, bodies.Anything)
-    except BrokerError:
-        return {"error": "INVALID_MESSAGE"}
-    return {"error": "UNSUPPORTED_MESSAGE", "message": "this socket tells events; send requests over HTTP, see /docs"}
+            raw = (message.get("text") or "").encode() or message.get("bytes") or b"-"
+            answer = await inbound.answer(raw)
+            await send({"type": "websocket.send", "text": answer.text})
+            if answer.refused:
+                await asyncio.sleep(_ANSWER_EVERY_S)  # nothing more is read meanwhile
 
 
 async def _close(send: Send, code: int, reason: str) -> None:

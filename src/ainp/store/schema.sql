@@ -256,6 +256,12 @@ CREATE TABLE auditor_records (
     silent integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE broker_nodes (
+    id uuid NOT NULL,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE capabilities (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     agent_id uuid NOT NULL,
@@ -285,6 +291,26 @@ ALTER TABLE committee_epochs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE contacts (
+    owner_did text NOT NULL,
+    peer_did text NOT NULL,
+    alias text,
+    notes text,
+    consent_state text DEFAULT 'unknown'::text NOT NULL,
+    allowlist boolean DEFAULT false NOT NULL,
+    trust_override real,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    message_count integer DEFAULT 0 NOT NULL,
+    last_message_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT contacts_check CHECK ((owner_did <> peer_did)),
+    CONSTRAINT contacts_consent_state_check CHECK ((consent_state = ANY (ARRAY['unknown'::text, 'consented'::text, 'blocked'::text, 'trusted'::text]))),
+    CONSTRAINT contacts_message_count_check CHECK ((message_count >= 0)),
+    CONSTRAINT contacts_trust_override_check CHECK (((trust_override >= (0)::double precision) AND (trust_override <= (1)::double precision)))
 );
 
 CREATE TABLE deliveries (
@@ -321,6 +347,12 @@ CREATE TABLE events (
     body json NOT NULL,
     created_at timestamp with time zone NOT NULL,
     published_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE greylist (
+    from_did text NOT NULL,
+    to_did text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE idempotency_keys (
@@ -371,11 +403,69 @@ CREATE TABLE ledger_pending (
     spent bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE mail_marks (
+    key bytea NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+CREATE TABLE mailbox (
+    owner_did text NOT NULL,
+    message_id uuid NOT NULL,
+    conversation_id text NOT NULL,
+    received boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    read_at timestamp with time zone
+);
+
+CREATE TABLE mailbox_labels (
+    owner_did text NOT NULL,
+    message_id uuid NOT NULL,
+    label text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE measurements (
     metric text NOT NULL,
     label text DEFAULT ''::text NOT NULL,
     value double precision NOT NULL,
     measured_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE message_queue (
+    to_did text NOT NULL,
+    message_id uuid NOT NULL,
+    from_did text NOT NULL,
+    priority real NOT NULL,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    released_at timestamp with time zone,
+    tries smallint DEFAULT 0 NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='1000');
+
+CREATE TABLE messages (
+    id uuid NOT NULL,
+    envelope_id text NOT NULL,
+    trace_id text,
+    from_did text NOT NULL,
+    to_dids text[] NOT NULL,
+    msg_type text NOT NULL,
+    intent_type text,
+    envelope text NOT NULL,
+    notice text NOT NULL,
+    priority real NOT NULL,
+    kept boolean NOT NULL,
+    conversation_id text,
+    subject text,
+    body_text text,
+    body_mime text,
+    body_hash text,
+    headers json,
+    attachments json,
+    created_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT messages_check CHECK (((NOT kept) OR ((conversation_id IS NOT NULL) AND (body_text IS NOT NULL))))
 );
 
 CREATE TABLE negotiations (
@@ -422,6 +512,12 @@ ALTER TABLE outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE presence (
+    did text NOT NULL,
+    node uuid NOT NULL,
+    visit bigint NOT NULL
 );
 
 CREATE TABLE publication (
@@ -601,6 +697,9 @@ ALTER TABLE ONLY audit_log
 ALTER TABLE ONLY auditor_records
     ADD CONSTRAINT auditor_records_pkey PRIMARY KEY (did);
 
+ALTER TABLE ONLY broker_nodes
+    ADD CONSTRAINT broker_nodes_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY capabilities
     ADD CONSTRAINT capabilities_agent_id_description_key UNIQUE (agent_id, description);
 
@@ -609,6 +708,9 @@ ALTER TABLE ONLY capabilities
 
 ALTER TABLE ONLY committee_epochs
     ADD CONSTRAINT committee_epochs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY contacts
+    ADD CONSTRAINT contacts_pkey PRIMARY KEY (owner_did, peer_did);
 
 ALTER TABLE ONLY deliveries
     ADD CONSTRAINT deliveries_pkey PRIMARY KEY (receiver, first);
@@ -622,6 +724,9 @@ ALTER TABLE ONLY embedding_models
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY greylist
+    ADD CONSTRAINT greylist_pkey PRIMARY KEY (from_did, to_did);
+
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, method, path, key);
 
@@ -634,14 +739,32 @@ ALTER TABLE ONLY ledger_entries
 ALTER TABLE ONLY ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY mail_marks
+    ADD CONSTRAINT mail_marks_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY mailbox_labels
+    ADD CONSTRAINT mailbox_labels_pkey PRIMARY KEY (message_id, owner_did, label);
+
+ALTER TABLE ONLY mailbox
+    ADD CONSTRAINT mailbox_pkey PRIMARY KEY (message_id, owner_did);
+
 ALTER TABLE ONLY measurements
     ADD CONSTRAINT measurements_pkey PRIMARY KEY (metric, label);
+
+ALTER TABLE ONLY message_queue
+    ADD CONSTRAINT message_queue_pkey PRIMARY KEY (message_id, to_did);
+
+ALTER TABLE ONLY messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY negotiations
     ADD CONSTRAINT negotiations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY presence
+    ADD CONSTRAINT presence_pkey PRIMARY KEY (did, node);
 
 ALTER TABLE ONLY publication
     ADD CONSTRAINT publication_pkey PRIMARY KEY (only_one);
@@ -716,11 +839,39 @@ CREATE INDEX idx_audit_log_timestamp ON audit_log USING btree ("timestamp" DESC,
 
 CREATE INDEX idx_capabilities_tags ON capabilities USING gin (tags);
 
+CREATE INDEX idx_contacts_listed ON contacts USING btree (owner_did, last_seen_at DESC, peer_did);
+
+CREATE INDEX idx_greylist_first_seen ON greylist USING btree (first_seen_at);
+
 CREATE INDEX idx_idempotency_keys_created ON idempotency_keys USING btree (created_at);
 
 CREATE INDEX idx_ledger_entries_from ON ledger_entries USING btree (from_account, id) WHERE (from_account <> ALL (ARRAY['mint'::text, 'fees'::text, 'pool'::text]));
 
 CREATE INDEX idx_ledger_entries_to ON ledger_entries USING btree (to_account, id) WHERE (to_account <> ALL (ARRAY['mint'::text, 'fees'::text, 'pool'::text]));
+
+CREATE INDEX idx_mail_marks_until ON mail_marks USING btree (until);
+
+CREATE INDEX idx_mailbox_conversation ON mailbox USING btree (conversation_id);
+
+CREATE INDEX idx_mailbox_inbox ON mailbox USING btree (owner_did, created_at DESC, message_id DESC) WHERE received;
+
+CREATE INDEX idx_mailbox_labels_found ON mailbox_labels USING btree (owner_did, label, created_at DESC, message_id DESC);
+
+CREATE INDEX idx_mailbox_thread ON mailbox USING btree (owner_did, conversation_id, created_at DESC, message_id DESC);
+
+CREATE INDEX idx_mailbox_unread ON mailbox USING btree (owner_did, created_at DESC, message_id DESC) WHERE (received AND (read_at IS NULL));
+
+CREATE INDEX idx_message_queue_expired ON message_queue USING btree (expires_at);
+
+CREATE INDEX idx_message_queue_next ON message_queue USING btree (to_did, priority DESC, queued_at, message_id);
+
+CREATE INDEX idx_message_queue_sent ON message_queue USING btree (from_did, queued_at);
+
+CREATE INDEX idx_messages_expired ON messages USING btree (expires_at) WHERE (NOT kept);
+
+CREATE INDEX idx_messages_kept ON messages USING btree (received_at) WHERE kept;
+
+CREATE INDEX idx_messages_sent ON messages USING btree (from_did, envelope_id);
 
 CREATE INDEX idx_negotiations_initiator ON negotiations USING btree (initiator_did, created_at DESC);
 
@@ -733,6 +884,8 @@ CREATE UNIQUE INDEX idx_negotiations_places ON negotiations USING btree (initiat
 CREATE INDEX idx_negotiations_responder ON negotiations USING btree (responder_did, created_at DESC);
 
 CREATE INDEX idx_negotiations_undelivered ON negotiations USING btree (settle_by) WHERE ((state = 'accepted'::text) AND (delivered_at IS NULL));
+
+CREATE INDEX idx_presence_node ON presence USING btree (node);
 
 CREATE INDEX idx_reputation_observations_agent ON reputation_observations USING btree (agent_id, id DESC);
 
@@ -800,6 +953,18 @@ ALTER TABLE ONLY agent_stakes
 
 ALTER TABLE ONLY capabilities
     ADD CONSTRAINT capabilities_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailbox_labels
+    ADD CONSTRAINT mailbox_labels_message_id_owner_did_fkey FOREIGN KEY (message_id, owner_did) REFERENCES mailbox(message_id, owner_did) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailbox
+    ADD CONSTRAINT mailbox_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY message_queue
+    ADD CONSTRAINT message_queue_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY presence
+    ADD CONSTRAINT presence_node_fkey FOREIGN KEY (node) REFERENCES broker_nodes(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY reputation_clients
     ADD CONSTRAINT reputation_clients_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agents(id);

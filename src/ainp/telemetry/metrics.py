@@ -12,7 +12,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _RUN_SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)
 _DECISION_SECONDS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 7200.0, 14400.0, 86400.0)
 _ITEMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_METHODS = ("GET", "HEAD", "POST", "other")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "other")
 UNMATCHED = "unmatched"
 
 HTTP_REQUESTS = Metric(
@@ -72,6 +72,13 @@ DID_DOCUMENTS = Metric(
     kind=Kind.COUNTER,
     meaning="Documents of did:web that were asked for anew, and whether there are keys in them",
     labels={"outcome": ("fetched", "failed")},
+)
+MESSAGES = Metric(
+    name="ainp_messages_total",
+    kind=Kind.COUNTER,
+    meaning="Messages taken in, by kind, and whether somebody was connected (`told`), they wait (`queued`), or are mail"
+    " and wait in the mailbox alone",
+    labels={"msg_type": (), "outcome": ("told", "queued", "mailbox")},
 )
 SOCKETS = Metric(
     name="ainp_websocket_connections", kind=Kind.GAUGE, meaning="WebSockets that are open", unit="connections"

@@ -1,0 +1,6 @@
+DROP TABLE IF EXISTS mailbox_labels;
+DROP TABLE IF EXISTS mailbox;
+DROP TABLE IF EXISTS presence;
+DROP TABLE IF EXISTS broker_nodes;
+DROP TABLE IF EXISTS message_queue;
+DROP TABLE IF EXISTS messages;

@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS greylist;
+DROP TABLE IF EXISTS mail_marks;
+DROP TABLE IF EXISTS contacts;
