@@ -8,6 +8,7 @@ from ainp.adapters.broker_key import Identity
 from ainp.adapters.did_web import DidWeb
 from ainp.adapters.embeddings import make_embedder
 from ainp.adapters.events import Feed
+from ainp.adapters.nats import Bus
 from ainp.adapters.rates import Rates, make_rates
 from ainp.core.addresses import is_public, is_public_or_private
 from ainp.core.did import AgentDid
@@ -39,6 +40,7 @@ class Broker:
     events: Feed
     keys: Keys
     rates: Rates | None = None  # as often as they like
+    bus: Bus | None = None  # events go to sockets alone
     identity: Identity | None = None  # it signs nothing
     presence: Presence = field(default_factory=Presence)
     refusals: Refusals = field(default_factory=Refusals)
@@ -80,6 +82,8 @@ def make_broker(
 ) -> Broker:
     """Wire one process of the broker; *buckets* is the file in which several count together."""
     epochs = Epochs(settings.eligibility, committee_size=settings.pou_m)
+    policy = settings.bus_policy(days=settings.events_retention_days)
+    bus = None if policy is None else Bus(policy)
     return Broker(
         settings=settings,
         database=database,
@@ -92,7 +96,8 @@ def make_broker(
             limit=settings.vector_search_limit,
             named=settings.agents_model,
         ),
-        events=Feed(PublishedEvents(database)),
+        events=Feed(PublishedEvents(database, None if bus is None else bus.listening)),
+        bus=bus,
         keys=Keys(_documents(settings)),
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
         identity=identity,

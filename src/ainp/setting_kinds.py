@@ -57,10 +57,10 @@ def _did(value: str) -> str:
 def _postgres_url(value: SecretStr) -> SecretStr:
     if not re.match(r"postgres(ql)?://", value.get_secret_value()):
         raise ValueError("expected a URL that starts with postgresql:// or postgres://")
-    return _one_way_to_read(value)
+    return one_way_to_read(value)
 
 
-def _one_way_to_read(value: SecretStr) -> SecretStr:
+def one_way_to_read(value: SecretStr) -> SecretStr:
     """
     Refuse a URL of which a password would be taken for a host or a name, and shown as such.
 
@@ -100,7 +100,7 @@ def _http_url(value: str) -> str:
 def _redis_url(value: SecretStr) -> SecretStr:
     if not re.match(r"rediss?://[^/?#]", value.get_secret_value()):
         raise ValueError("expected a URL that starts with redis:// or rediss:// and names a host")
-    return _one_way_to_read(value)
+    return one_way_to_read(value)
 
 
 def _private_key(value: SecretStr) -> SecretStr:

@@ -23,6 +23,7 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
+from ainp.setting_bus import BusSettings
 from ainp.setting_discovery import DiscoverySettings
 from ainp.setting_groups import UsefulnessSettings
 from ainp.setting_kinds import (
@@ -49,7 +50,7 @@ class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BaseSettings):
+class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BusSettings, BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -129,7 +130,6 @@ class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BaseSetti
         10, ge=1, le=1000, description="how many times as much an address may, for the agents that share it"
     )
     redis_url: RedisUrl | None = Field(None, description="where nodes count together; without it each counts alone")
-    nats_url: SecretStr | None = Field(None, description="not used by this version, which says so at start")
     redis_tls_ca: File | None = Field(
         None, description="who certifies a `rediss://` server; default: who the system trusts"
     )
@@ -214,6 +214,7 @@ class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BaseSetti
             *problem.of_quorum(self.pou_k, self.pou_m),
             *self.usefulness_problems(),
             *self.discovery_problems(),
+            *self.bus_problems(),
             *self._mode_problems(),
             *problem.of_did_web(self.did_web_allowlist, allow_private=self.did_web_allow_private),
             *problem.of_tls(self.ainp_tls_cert, self.ainp_tls_key),
@@ -301,8 +302,6 @@ class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BaseSetti
             found.append("POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant")
         if self.strict and not self.on_loopback and not self.encrypted:
             found.append(problem.PLAIN)
-        if self.nats_url is not None:
-            found.append("NATS_URL is set, but no bus is used yet: events reach agents by WebSocket alone")
         return found
 
     @property

@@ -251,8 +251,37 @@ def test_plain_http_for_others_to_read_is_warned_of() -> None:
     assert "plain HTTP" not in " ".join(proxied.warnings)
 
 
-def test_a_bus_that_is_not_used_yet_is_told_of() -> None:
-    assert "NATS_URL is set, but no bus is used yet" in " ".join(a_configuration(nats_url="nats://bus:4222").warnings)
+NO_BUS: dict[str, tuple[dict[str, object], str]] = {
+    "another scheme": ({"nats_url": "redis://bus"}, "expected URLs that start with nats:// or tls://"),
+    "one of two": ({"nats_url": "nats://one,two"}, "expected URLs that start with nats:// or tls://"),
+    "a password in two parts": ({"nats_url": "nats://u:distinctive/word@bus"}, "expected ://user:password@host"),
+    "a path": ({"nats_url": "nats://bus:4222/ainp"}, "nothing behind the port"),
+    "two users": ({"nats_url": "nats://a:distinctive-1@one,nats://b:distinctive-2@two"}, "expected one user"),
+}
+
+
+@pytest.mark.parametrize(("given", "problem"), NO_BUS.values(), ids=NO_BUS.keys())
+def test_where_the_bus_is_can_be_read_in_one_way(given: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingsError, match="NATS_URL") as refused:
+        a_configuration(**given)
+
+    assert problem in str(refused.value)
+    assert "distinctive" not in str(refused.value)
+
+
+def test_the_broker_is_one_user_of_the_bus(tmp_path: Path) -> None:
+    (tmp_path / "seed").write_text("SU…")
+
+    with pytest.raises(SettingsError, match="NATS_NKEY_FILE and a user or token in NATS_URL say who the broker is"):
+        a_configuration(nats_url="nats://token@bus", nats_nkey_file=tmp_path / "seed")
+
+
+def test_several_servers_of_the_bus_share_who_the_broker_is() -> None:
+    policy = a_configuration(nats_url="tls://b:p%40ss@one:4222, tls://b:p%40ss@two").bus_policy(days=7)
+
+    assert policy is not None
+    assert (policy.servers, policy.user, policy.password) == (["tls://one:4222", "tls://two"], "b", "p@ss")
+    assert (policy.token, policy.encrypted) == (None, True)
 
 
 def test_a_secret_does_not_print() -> None:

@@ -51,7 +51,7 @@ _SECTIONS = {
         "LOG_LEVEL",
         "METRICS_PORT",
         "JOBS_ENABLED",
-        "NATS_URL",
+        "NATS_",
         "EVENTS_",
         "AUDIT_",
     ),

@@ -144,6 +144,8 @@ async def answer_requests(
     ]
     if broker.rates is not None:
         background.append(asyncio.create_task(broker.rates.keep_connected(), name="rates"))
+    if broker.bus is not None:
+        background.append(asyncio.create_task(broker.bus.keep_connected(), name="bus"))
     if jobs:
         background.append(asyncio.create_task(work_forever(broker), name="work"))
     try:

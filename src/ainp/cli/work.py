@@ -111,12 +111,14 @@ async def work_and_measure(broker: Broker) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(work_forever(broker), name="work")
         group.create_task(measure_forever(broker), name="measure")
+        if broker.bus is not None:
+            group.create_task(broker.bus.keep_connected(), name="bus")
 
 
 async def work_forever(broker: Broker) -> None:
     """Do everything that needs no request, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(run_forever(broker.database, scheduled(broker)), name="jobs")
-        group.create_task(publish_forever(broker.database), name="publisher")
+        group.create_task(publish_forever(broker.database, broker.bus), name="publisher")
         if broker.settings.aggregates:
             group.create_task(usefulness.at_start(broker), name="usefulness")

@@ -12,18 +12,20 @@ from ainp.wire.values import iso, iso_or_none
 # What this broker does itself where no server is configured for it, or none that it uses.
 _IN_PROCESS = "in-process"
 _AWAY = "away: limits are counted on this node alone"
+_BUS_AWAY = "away: brokers hear of events from PostgreSQL alone"
+_BEHIND_S = 10  # what is handed on later than that is said
 
 
 async def get(call: Call) -> Reply:
     """200 while the broker can serve; Redis and NATS are not needed, and told of if they are away."""
-    redis = _redis(call)
+    redis, nats = _redis(call), _nats(call)
     reply = HealthReply(
         status="healthy",
-        connections={"db": True, "redis": redis != _AWAY, "nats": True},
+        connections={"db": True, "redis": redis != _AWAY, "nats": nats != _BUS_AWAY},
         modes={
             "db": "embedded" if call.broker.settings.database_url is None else "configured",
             "redis": redis,
-            "nats": _IN_PROCESS,
+            "nats": nats,
         },
         timestamp=iso(datetime.now(UTC)),
         uptime=round(call.broker.uptime_s, 3),
@@ -46,15 +48,28 @@ def _redis(call: Call) -> str:
     return "configured" if rates.redis else _AWAY
 
 
+def _nats(call: Call) -> str:
+    """What tells other brokers of events: NATS where it is used and answers."""
+    bus = call.broker.bus
+    if bus is None:
+        return _IN_PROCESS
+    return "configured" if bus.connected else _BUS_AWAY
+
+
 async def ready(call: Call) -> Reply:
     """200 once every migration is applied; else what is missing, by name."""
-    redis = _redis(call)
-    beside = {"redis": redis if redis == _AWAY else f"ok ({redis})", "nats": f"ok ({_IN_PROCESS})"}
+    redis, nats = _redis(call), _nats(call)
+    beside = {
+        "redis": redis if redis == _AWAY else f"ok ({redis})",
+        "nats": nats if nats == _BUS_AWAY else f"ok ({nats})",
+    }
     try:
         found = await health.standing(call.broker.database)
     except BrokerError as error:
         checks = {"database": f"error: {error.message}", **beside}
         return Reply(ReadyReply("not_ready", checks, [], [], []), 503)
+    if call.broker.bus is not None and found.bus_behind_s > _BEHIND_S:
+        beside["nats"] = f"behind: events have waited for {found.bus_behind_s:.0f} s to be handed on to NATS"
     checks = {
         "database": "ok",
         **beside,

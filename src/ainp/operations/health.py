@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from ainp.core.bus import BUS
 from ainp.core.errors import SchemaBehind
-from ainp.store import capacity, jobs, migrate
+from ainp.store import capacity, handed_on, jobs, migrate
 from ainp.store.db import Database, Session
 from ainp.store.jobs import JobRun
 from ainp.store.migration_state import Status
@@ -11,10 +12,11 @@ from ainp.store.migration_state import Status
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is not applied, each with what it lacks, and when the jobs ran."""
+    """What is not applied, each with what it lacks, and when the jobs ran; how far a bus is behind."""
 
     missing: list[str]
     jobs: list[JobRun]
+    bus_behind_s: float
 
 
 async def ping(db: Session) -> None:
@@ -33,9 +35,10 @@ async def standing(db: Database) -> Standing:
         missing = await migrate.missing(connection)
     try:
         runs = await jobs.runs(db)
+        behind_s = await handed_on.behind_s(db, BUS) or 0.0
     except SchemaBehind:
-        runs = []
-    return Standing([_named(one) for one in missing], runs)
+        runs, behind_s = [], 0.0
+    return Standing([_named(one) for one in missing], runs, behind_s)
 
 
 def _named(one: Status) -> str:

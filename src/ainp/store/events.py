@@ -1,8 +1,8 @@
 """Events on their way from the outbox to their receivers, and where receivers find them again."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 
 from ainp.core.errors import BrokerError
@@ -14,6 +14,7 @@ _SQL = load("events")
 _CHANNEL = "ainp_events"
 _LOOK_EVERY_S = 2.0  # a notice may get lost; this is how late an event is then
 _RECONNECT_S = 0.5
+Wakes = Callable[[Callable[[int], None]], AbstractContextManager[None]]  # as long as it is open, tells of positions
 
 
 async def waiting(db: Session) -> bool:
@@ -35,23 +36,28 @@ async def forget(db: Session, *, older_than: timedelta, batch: int) -> int:
 class PublishedEvents:
     """What is published, on PostgreSQL: a `Source` for `adapters/events`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, beside: Wakes | None = None) -> None:
         self._database = database
+        self._beside = beside
 
     async def heads(self) -> AsyncGenerator[int, None]:
         """The position of the last event: at once, whenever it has moved, and every few seconds; for ever."""
         while True:
-            with suppress(BrokerError):  # the database is gone, or behind; it will be back
+            moved: asyncio.Queue[int | None] = asyncio.Queue()
+            with (
+                suppress(BrokerError),  # the database is gone, or behind; it will be back
+                nullcontext() if self._beside is None else self._beside(moved.put_nowait),
+            ):
                 async with self._database.dedicated() as connection:
-                    moved: asyncio.Queue[str] = asyncio.Queue()
-                    connection.add_termination_listener(lambda *_, moved=moved: moved.put_nowait(""))
+                    connection.add_termination_listener(lambda *_, moved=moved: moved.put_nowait(None))
                     await translated(
-                        connection.add_listener, _CHANNEL, lambda *said, moved=moved: moved.put_nowait(said[-1])
+                        connection.add_listener, _CHANNEL, lambda *said, moved=moved: moved.put_nowait(int(said[-1]))
                     )
-                    said = ""
+                    head = await _head(Transaction(connection))
                     while True:
-                        yield int(said) if said else await _head(Transaction(connection))
-                        said = await _newest(moved)
+                        yield head
+                        said = await _newest(moved, head)
+                        head = await _head(Transaction(connection)) if said is None else said
             await asyncio.sleep(_RECONNECT_S)
 
     async def between(self, after: int, upto: int, dids: Sequence[str] | None) -> list[Told]:
@@ -76,13 +82,18 @@ async def _head(db: Session) -> int:
     return head
 
 
-async def _newest(moved: "asyncio.Queue[str]") -> str:
-    """The last of the notices that are there; nothing if there is none for a while, then it is looked up."""
+async def _newest(moved: "asyncio.Queue[int | None]", head: int) -> int | None:
+    """The furthest of the notices that go beyond *head*; None if there is none for a while, then it is looked up."""
     try:
         async with asyncio.timeout(_LOOK_EVERY_S):
-            said = await moved.get()
+            while True:
+                said = [await moved.get()]
+                while not moved.empty():
+                    said.append(moved.get_nowait())
+                furthest = [position for position in said if position is not None]
+                if len(furthest) < len(said):
+                    return None  # the connection was lost
+                if max(furthest) > head:  # the same is said by PostgreSQL and by the bus
+                    return max(furthest)
     except TimeoutError:
-        return ""
-    while not moved.empty():
-        said = moved.get_nowait()
-    return said
+        return None

@@ -355,6 +355,13 @@ CREATE TABLE greylist (
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE handed_on (
+    bus text NOT NULL,
+    "position" bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE idempotency_keys (
     actor text NOT NULL,
     method text NOT NULL,
@@ -726,6 +733,9 @@ ALTER TABLE ONLY events
 
 ALTER TABLE ONLY greylist
     ADD CONSTRAINT greylist_pkey PRIMARY KEY (from_did, to_did);
+
+ALTER TABLE ONLY handed_on
+    ADD CONSTRAINT handed_on_pkey PRIMARY KEY (bus);
 
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor, method, path, key);

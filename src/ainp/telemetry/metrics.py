@@ -218,6 +218,23 @@ MEASURED = Metric(
 PUBLISHED = Metric(
     name="ainp_events_published_total", kind=Kind.COUNTER, meaning="Events numbered and handed on", unit="events"
 )
+HANDED_ON = Metric(
+    name="ainp_bus_handed_on_total",
+    kind=Kind.COUNTER,
+    meaning="Events that NATS has acknowledged, once for each receiver",
+)
+BUS_BEHIND = Metric(
+    name="ainp_bus_behind_seconds",
+    kind=Kind.GAUGE,
+    meaning="For how long the oldest event that NATS has not acknowledged has waited",
+    unit="seconds",
+)
+BUS_DEGRADED = Metric(
+    name="ainp_bus_degraded",
+    kind=Kind.GAUGE,
+    meaning="Processes that NATS does not answer, so that they hear of events from PostgreSQL alone",
+    unit="processes",
+)
 OUTBOX_ROWS = Metric(
     name="ainp_outbox_rows",
     kind=Kind.GAUGE,

@@ -6,12 +6,16 @@ connection is the lock alone: a batch is one statement, and it is in the outbox 
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from ainp.adapters.nats import Bus
 from ainp.core.errors import BrokerError
 from ainp.store import events, jobs
 from ainp.store.db import Database, Session, Transaction
 from ainp.telemetry import logger
 from ainp.telemetry.metrics import PUBLISHED
+from ainp.worker.bus import hand_on_forever
 
 NAME = "event-publisher"
 _BATCH = 1_000
@@ -19,8 +23,8 @@ _LOOK_EVERY_S = 0.05  # how long an event waits; what comes meanwhile is cheaper
 _TRY_EVERY_S = 1.0
 
 
-async def publish_forever(database: Database) -> None:
-    """Publish whenever this process leads, until cancelled; a database that is gone is waited for."""
+async def publish_forever(database: Database, bus: Bus | None = None) -> None:
+    """Publish whenever this process leads, also to *bus*, until cancelled; a database that is gone is waited for."""
     failed = ""
     while True:
         try:
@@ -30,7 +34,8 @@ async def publish_forever(database: Database) -> None:
                     await asyncio.sleep(_TRY_EVERY_S)
                 await events.waiting(own)  # before it says that it leads: the tables may be missing
                 failed = ""
-                await _lead(own)
+                async with _handing_on(database, bus) as published:
+                    await _lead(own, published)
         except Exception as error:  # noqa: BLE001 - nobody restarts this loop
             reason = str(error) or type(error).__name__
             if reason != failed:  # once, not every second
@@ -40,9 +45,23 @@ async def publish_forever(database: Database) -> None:
         await asyncio.sleep(_TRY_EVERY_S)
 
 
-async def _lead(own: Session) -> None:
+@asynccontextmanager
+async def _handing_on(database: Database, bus: Bus | None) -> AsyncIterator[asyncio.Event]:
+    """As long as this process leads, it is also the one that hands on; what is given back tells it of more."""
+    published = asyncio.Event()
+    task = None if bus is None else asyncio.create_task(hand_on_forever(database, bus, published), name="bus")
+    try:
+        yield published
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _lead(own: Session, published: asyncio.Event) -> None:
     logger().info("Event publisher leads")
     while True:
         while await events.waiting(own):
             PUBLISHED.of().count(await events.publish(own, batch=_BATCH))
+            published.set()
         await asyncio.sleep(_LOOK_EVERY_S)
