@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
+from ainp.core.bargain import read_bargain
 from ainp.core.delivery import Sent
 from ainp.core.did import AgentDid
 from ainp.core.envelope import Envelope
@@ -12,11 +13,12 @@ from ainp.core.message_limits import MAX_RECIPIENTS
 from ainp.http import discovery
 from ainp.http.call import Call, Reply
 from ainp.http.envelopes import ADVERTISE
+from ainp.operations import bargaining, messages
 from ainp.operations import discovery as finding
-from ainp.operations import messages
+from ainp.operations.bargaining import BargainPolicy
 from ainp.store.once import Once
 from ainp.telemetry import Line
-from ainp.telemetry.metrics import MESSAGES
+from ainp.telemetry.metrics import MESSAGES, NEGOTIATIONS
 from ainp.wire.messages import CancelIntentBody, CancelledReply, QueueReply, sent_reply, waiting_reply
 
 _TO_THE_INDEX = (ADVERTISE, "DISCOVER")
@@ -90,4 +92,20 @@ def _line(sent: Sent) -> Line:
     return Line("Message routed", facts, counts=((MESSAGES.of(message.envelope.msg_type, outcome), 1),))
 
 
-_ROUTES: Mapping[str, Callable[[Call], Awaitable[Reply]]] = dict.fromkeys(MsgType, _deliver)
+async def _bargain(call: Call) -> Reply:
+    settings, envelope = call.broker.settings, call.signed
+    rules = BargainPolicy(
+        min_fee_bp=settings.min_fee_bps, max_open=settings.max_open_negotiations_per_pair, named=settings.strict
+    )
+    done = await bargaining.bargain(call.db, envelope, read_bargain(envelope), rules=rules, policy=settings.messages)
+    negotiation, reply = done.negotiation, sent_reply(done.sent)
+    reply.negotiation_id, reply.state = str(negotiation.id), negotiation.state
+    facts = {"negotiation_id": str(negotiation.id), "state": negotiation.state}
+    moved = Line(f"Negotiation {done.event}", facts, counts=((NEGOTIATIONS.of(done.event), 1),))
+    return Reply(reply, lines=(moved, _line(done.sent)))
+
+
+_ROUTES: Mapping[str, Callable[[Call], Awaitable[Reply]]] = {
+    **dict.fromkeys(MsgType, _deliver),
+    MsgType.NEGOTIATE: _bargain,
+}

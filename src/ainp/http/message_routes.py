@@ -16,6 +16,8 @@ from ainp.wire import messages as wm
 _OWNER = Query("agent_did", "whose", required=True)
 _SENDS = (
     *(*ENVELOPE, e.UnsupportedMsgType, QueryRequired, e.InvalidQuery, NoAgentsFound, Blocked),
+    *(e.NotFound, e.InvalidState, e.Expired, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen, e.NotYourTurn),
+    *(e.MaxRoundsExceeded, e.OwnProposal, e.AgentNotFound, e.ProposalChanged),
     *(DuplicateEmail, Greylisted, e.InsufficientCredits, AgentOffline, QueueFull, e.EmbeddingsUnavailable),
 )
 

@@ -46,14 +46,22 @@ class MessagePolicy:
     mailboxes: bool = True
 
 
-async def send(db: Session, envelope: Envelope, *, policy: MessagePolicy, found: Sequence[AgentDid] = ()) -> Sent:
+async def send(
+    db: Session,
+    envelope: Envelope,
+    *,
+    policy: MessagePolicy,
+    found: Sequence[AgentDid] = (),
+    to: AgentDid | None = None,
+) -> Sent:
     """
-    Take in a verified envelope, for the receiver that it names or for those who were *found* for its query.
+    Take in a verified envelope, for the receiver that it names or for those who were *found* for its query; *to* is the
+    one that follows from what it says.
 
     Raises what keeps all of them from having it; nothing is kept then.
     """
     check_routable(envelope)
-    recipients = _recipients(envelope, found)
+    recipients = _recipients(envelope, found) if to is None else (to,)
     qos = read_qos(plain(envelope.members.get("qos")))
     now = await db.clock()
     kept = policy.mailboxes and is_mail(envelope)

@@ -11,7 +11,15 @@ from ainp.core import ledger
 from ainp.core.canonical import canonical
 from ainp.core.committee import SEED_BYTES
 from ainp.core.did import AgentDid
-from ainp.core.errors import AgentNotFound, Forbidden, InsufficientCredits, InvalidRequest, NotFound, TooManyOpen
+from ainp.core.errors import (
+    AgentNotFound,
+    Forbidden,
+    InsufficientCredits,
+    InvalidRequest,
+    InvalidState,
+    NotFound,
+    TooManyOpen,
+)
 from ainp.core.events import Event, negotiation_event
 from ainp.core.ids import NegotiationId, uuid7
 from ainp.core.limits import MAX_OPEN_PER_PAIR, MAX_PROPOSAL_BYTES
@@ -36,21 +44,29 @@ EXPIRY_BATCH = 100
 _Read = TypeVar("_Read")
 
 
-async def initiate(db: Session, opening: Opening, *, min_fee_bp: int, max_open: int = MAX_OPEN_PER_PAIR) -> Negotiation:
+async def initiate(
+    db: Session,
+    opening: Opening,
+    *,
+    min_fee_bp: int,
+    max_open: int = MAX_OPEN_PER_PAIR,
+    chosen: NegotiationId | None = None,
+) -> Negotiation:
     """
-    Open a negotiation and tell the responder.
+    Open a negotiation and tell the responder; its id may have been *chosen* by who opens it.
 
     It takes one of *max_open* places of these two, by chance: mostly it is free, and nothing is counted.
     """
     now = await db.clock()
-    negotiation = open_negotiation(
-        opening, id=NegotiationId(uuid7(now, secrets.token_bytes(10))), now=now, min_fee_bp=min_fee_bp
-    )
+    id_ = chosen or NegotiationId(uuid7(now, secrets.token_bytes(10)))
+    negotiation = open_negotiation(opening, id=id_, now=now, min_fee_bp=min_fee_bp)
     event = negotiation_event(negotiation, "proposed", by=opening.initiator, now=now)
     place: int | None = 1 + secrets.randbelow(max_open)
     while place is not None:
         if await negotiations.insert(db, negotiation, place=place, events=[event]):
             return negotiation
+        if chosen is not None and await negotiations.get(db, chosen) is not None:
+            raise InvalidState(f"there is a negotiation with the id {chosen} already")
         place = await negotiations.free_place(db, negotiation, most=max_open)
     raise TooManyOpen(
         f"{opening.initiator} has {max_open} open negotiations with {opening.responder}, the most; end one of them",
@@ -109,6 +125,17 @@ async def cancel(db: Session, id: NegotiationId, *, by: AgentDid, reason: str | 
 
     def move(n: Negotiation, now: datetime) -> Negotiation:
         return n.cancel(by=by, now=now, reason=reason)
+
+    return await _move(db, id, move, by=by)
+
+
+async def expire(db: Session, id: NegotiationId, *, by: AgentDid) -> Negotiation:  # noqa: A002
+    """End it because its time is over, as a party that does not wait for the job."""
+
+    def move(n: Negotiation, now: datetime) -> Negotiation:
+        if by not in (n.initiator, n.responder):
+            raise Forbidden(f"{by} is not a participant in this negotiation")
+        return n.expire(now=now)
 
     return await _move(db, id, move, by=by)
 

@@ -22,6 +22,7 @@ def scheduled(broker: Broker) -> list[Job]:
         _job(broker, "ledger-roll-up", "*/10 * * * * *", upkeep.roll_up),
         _job(broker, "idempotency-keys", "17 * * * *", upkeep.forget_keys),
         _job(broker, "used-nonces", "*/5 * * * *", upkeep.forget_nonces),
+        _job(broker, "messages", "* * * * *", upkeep.forget_messages),
         _job(broker, "event-retention", "37 * * * *", upkeep.forget_events),
         _job(broker, "stake-withdrawals", "* * * * *", upkeep.pay_withdrawals),
         _job(broker, "audit-retention", "47 * * * *", upkeep.forget_records),

@@ -12,6 +12,7 @@ from ainp.operations import (
     embedding,
     events,
     measurements,
+    messages,
     negotiations,
     requests,
     stakes,
@@ -19,6 +20,7 @@ from ainp.operations import (
     trust_ranks,
 )
 from ainp.operations.negotiations import EXPIRY_BATCH
+from ainp.operations.presence import forget_processes
 from ainp.operations.stakes import PAYOUT_BATCH
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import AUDIT_LEFT_OUT, NEGOTIATIONS, STAKE_EVENTS
@@ -62,6 +64,13 @@ async def forget_nonces(broker: Broker) -> None:
     """Drop nonces whose signatures are void by now."""
     while await requests.forget_nonces(broker.database):
         pass
+
+
+async def forget_messages(broker: Broker) -> None:
+    """Drop messages that have expired, mail that is too old, and processes that have gone without a word."""
+    kept = timedelta(days=broker.settings.mail_retention_days)
+    await messages.forget(broker.database, mail_older_than=kept)
+    await forget_processes(broker.database)
 
 
 async def forget_events(broker: Broker) -> None:
