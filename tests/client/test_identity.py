@@ -77,7 +77,11 @@ def test_what_is_no_private_key_is_refused_without_being_repeated(text: str) -> 
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("did", "message"), [(Identity.new().did, "is that of did:key"), ("me", "Invalid DID format")])
+@pytest.mark.parametrize(
+    ("did", "message"),
+    [(Identity.new().did, "is that of did:key"), ("me", "Invalid DID format")],
+    ids=["another key's", "none"],
+)
 def test_a_key_speaks_for_no_other(did: str, message: str) -> None:
     with pytest.raises(BadKey, match=message):
         Identity.of(KEY.private_key, did=did)

@@ -152,7 +152,10 @@ def test_it_is_bounded_as_json_is() -> None:
     for deep in (b"\x81" + deepest, b"\x9f" * 100_000, b"\xbf\x61a" * 1000):
         with pytest.raises(InvalidRequest, match="deeper"):
             cbor.to_json(deep)
-    for long in (b"\x99" + pack(">H", MAX_ENVELOPE_VALUES) + bytes(MAX_ENVELOPE_VALUES), b"\x9f" + bytes(MAX_ENVELOPE_VALUES)):
+    for long in (
+        b"\x99" + pack(">H", MAX_ENVELOPE_VALUES) + bytes(MAX_ENVELOPE_VALUES),
+        b"\x9f" + bytes(MAX_ENVELOPE_VALUES),
+    ):
         with pytest.raises(InvalidRequest, match="more than 20000 values"):
             cbor.to_json(long)
     with pytest.raises(TooLarge):
