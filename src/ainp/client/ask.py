@@ -62,12 +62,12 @@ def part(text: str) -> str:
 def get(path: str, reply: type[Reply], **query: object) -> Ask[Reply]:
     """A read; parameters that are None are left out."""
     named = {name: str(value) for name, value in query.items() if value is not None}
-    return Ask("GET", f"{path}?{urlencode(named)}" if named else path, _reader(reply))
+    return Ask("GET", f"{path}?{urlencode(named)}" if named else path, reader(reply))
 
 
 def post(path: str, body: Struct | None, reply: type[Reply], *, admin: bool = False) -> Ask[Reply]:
     """A write."""
-    return Ask("POST", path, _reader(reply), None if body is None else msgspec.json.encode(body), admin)
+    return Ask("POST", path, reader(reply), None if body is None else msgspec.json.encode(body), admin)
 
 
 def raw(answer: bytes) -> bytes:
@@ -84,7 +84,7 @@ def request(
         headers["X-AINP-DID"] = by.did  # believed in compat mode; in strict mode it must be who has signed
     if ask.body is not None:
         headers["Content-Type"] = "application/json"
-    if ask.method == "POST":
+    if ask.method != "GET":
         headers["Idempotency-Key"] = idempotency_key
     if ask.admin and admin_token is not None:
         headers["Authorization"] = f"Bearer {admin_token}"
@@ -103,7 +103,9 @@ def seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
-def _reader(reply: type[Reply]) -> Callable[[bytes], Reply]:
+def reader(reply: type[Reply]) -> Callable[[bytes], Reply]:
+    """What reads an answer of this kind."""
+
     def read(answer: bytes) -> Reply:
         try:
             return msgspec.json.decode(answer, type=reply)

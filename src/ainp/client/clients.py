@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 
 from ainp.client import ask as asking
-from ainp.client import calls, verify
+from ainp.client import calls, messages, verify
 from ainp.client.ask import Ask
 from ainp.client.errors import BadSetting
 from ainp.client.events import Told, follow, follow_now, is_local
@@ -212,6 +212,16 @@ class Client(_Either):
     audit = _now(calls.audit)
     health = _now(calls.health)
     ready = _now(calls.ready)
+    message = _now(messages.message)
+    mail = _now(messages.mail)
+    waiting = _now(messages.waiting)
+    take_back = _now(messages.take_back)
+    inbox = _now(messages.inbox)
+    thread = _now(messages.thread)
+    mark_read = _now(messages.mark_read)
+    label = _now(messages.label)
+    contacts = _now(messages.contacts)
+    contact = _now(messages.contact)
 
 
 class AsyncClient(_Either):
@@ -316,3 +326,13 @@ class AsyncClient(_Either):
     audit = _soon(calls.audit)
     health = _soon(calls.health)
     ready = _soon(calls.ready)
+    message = _soon(messages.message)
+    mail = _soon(messages.mail)
+    waiting = _soon(messages.waiting)
+    take_back = _soon(messages.take_back)
+    inbox = _soon(messages.inbox)
+    thread = _soon(messages.thread)
+    mark_read = _soon(messages.mark_read)
+    label = _soon(messages.label)
+    contacts = _soon(messages.contacts)
+    contact = _soon(messages.contact)

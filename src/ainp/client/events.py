@@ -31,11 +31,12 @@ _FAILURES = (OSError, ConnectionClosed, InvalidHandshake)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event: its number among the receiver's, what it is called, and the whole frame."""
+    """One event: its number among the receiver's, what it is called, the frame, and a message's envelope."""
 
     number: int
     name: str
     frame: Mapping[str, Any]
+    envelope: bytes | None = None
 
 
 async def follow(url: str, identity: Identity, *, since: int = 0) -> AsyncGenerator[Told, None]:
@@ -95,6 +96,7 @@ class _Course:
         self._url = url.rstrip("/")
         self._identity = identity
         self._last = since
+        self._envelope: bytes | None = None
         self._opened = False
         self._failures = 0
 
@@ -128,11 +130,15 @@ class _Course:
         """The event that a frame tells; None for one that tells none."""
         frame = _frame(text)
         self._failures = 0
+        if "sig" in frame and "msg_type" in frame:  # a message, as it was signed; the notice of it follows
+            self._envelope = text.encode() if isinstance(text, str) else text
+            return None
         try:
             if frame["type"] == "connected":
                 return None
             missed = frame["type"] == "events_missed"
-            told = Told(frame["to"], "events_missed", frame) if missed else Told(frame["number"], frame["event"], frame)
+            number, name = (frame["to"], "events_missed") if missed else (frame["number"], frame["event"])
+            told = Told(number, name, frame, self._envelope if "envelope_id" in frame else None)
         except KeyError as error:
             raise Unexpected(f"not what a broker tells: {frame!r:.200}") from error
         self._last = told.number
