@@ -35,7 +35,7 @@ async def test_two_agents_write_to_each_other(database_url: str) -> None:
             assert told.name == "received"
             assert told.envelope is not None
             envelope = open_envelope(told.envelope, now=datetime.now(UTC))
-            assert verify(envelope, keys=[key_of_did(BOB.did)], schemes=[Scheme.C])
+            assert verify(envelope, keys=[key_of_did(BOB.did)], schemes=[Scheme.C]).query_signed
             assert json.loads(told.envelope)["payload"]["semantics"]["content"] == "Lunch?"
             assert [mail.body_text for mail in thread.messages] == ["Lunch?", "Yes"]
             assert thread.participants == [BOB.did, ALICE.did]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from ainp.core.delivery import Reached, Waiting
@@ -13,7 +14,7 @@ from ainp.core.events import message_notice
 from ainp.core.ledger import Entry
 from ainp.core.message import Message
 from ainp.core.message_limits import MAX_QUEUED, MAX_RELEASES
-from ainp.store.db import Row, Session
+from ainp.store.db import Row, Session, Stale
 from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 from ainp.store.together import Together
@@ -39,8 +40,15 @@ class Sending:
 
 
 async def send(db: Session, sending: Sending) -> list[Reached]:
-    """Take in a message for each of its receivers who can have it; if nobody can, nothing is written."""
-    return await db.together(_SEND, sending)
+    """
+    Take in a message for each of its receivers who can have it; if nobody can, nothing is written.
+
+    Raises Stale if what it costs is not there any more.
+    """
+    try:
+        return await db.together(_SEND, sending)
+    except asyncpg.CheckViolationError as error:
+        raise Stale(sending.message.sender) from error
 
 
 async def release(db: Session, did: AgentDid, *, most: int, again: bool) -> int:
