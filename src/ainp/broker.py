@@ -9,6 +9,7 @@ from ainp.adapters.did_web import DidWeb
 from ainp.adapters.embeddings import make_embedder
 from ainp.adapters.events import Feed
 from ainp.adapters.nats import Bus
+from ainp.adapters.payments import Providers
 from ainp.adapters.rates import Rates, make_rates
 from ainp.core.addresses import is_public, is_public_or_private
 from ainp.core.did import AgentDid
@@ -43,6 +44,7 @@ class Broker:
     bus: Bus | None = None  # events go to sockets alone
     identity: Identity | None = None  # it signs nothing
     presence: Presence = field(default_factory=Presence)
+    providers: Providers | None = None  # nobody pays
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _seen: set[AgentDid] = field(default_factory=set)
@@ -101,6 +103,7 @@ def make_broker(
         keys=Keys(_documents(settings)),
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
         identity=identity,
+        providers=settings.providers,
     )
 
 

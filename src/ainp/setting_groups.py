@@ -6,7 +6,11 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from ainp.operations.rewards import RewardPolicy
+from ainp.setting_bus import BusSettings
+from ainp.setting_discovery import DiscoverySettings
 from ainp.setting_kinds import Boolean, Cron, Units
+from ainp.setting_messages import MessageSettings
+from ainp.setting_payments import PaymentSettings
 
 _REWARDED_HOURLY = 10_000_000
 _SAME = (  # settings with two names
@@ -74,3 +78,14 @@ class UsefulnessSettings(BaseSettings):
             if None not in found and found[0] != found[1]:
                 both = " and ".join(str(value).lower() for value in found)
                 yield f"{newer.upper()} and {older.upper()} are one setting: found {both}"
+
+
+class GroupSettings(DiscoverySettings, UsefulnessSettings, MessageSettings, BusSettings, PaymentSettings):
+    """All of them."""
+
+    def group_problems(self) -> Iterator[str]:
+        """What does not fit together within one of them."""
+        yield from self.usefulness_problems()
+        yield from self.discovery_problems()
+        yield from self.bus_problems()
+        yield from self.payment_problems()

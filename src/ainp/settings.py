@@ -23,9 +23,7 @@ from ainp.core.quorum import QuorumMode
 from ainp.core.rate_policy import RatePolicy
 from ainp.core.receipt import JudgingPolicy
 from ainp.core.settlement import SettlementPolicy
-from ainp.setting_bus import BusSettings
-from ainp.setting_discovery import DiscoverySettings
-from ainp.setting_groups import UsefulnessSettings
+from ainp.setting_groups import GroupSettings
 from ainp.setting_kinds import (
     Boolean,
     Cron,
@@ -40,7 +38,6 @@ from ainp.setting_kinds import (
     RedisUrl,
     Schemes,
 )
-from ainp.setting_messages import MessageSettings
 from ainp.setting_problems import is_every_address, is_loopback, problems_of
 
 _YEAR_MINUTES = 366 * 24 * 60  # nothing here waits longer; far from what a date can't hold
@@ -50,7 +47,7 @@ class SettingsError(Exception):
     """The environment can't be used; the message names every problem."""
 
 
-class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BusSettings, BaseSettings):
+class Settings(GroupSettings, BaseSettings):
     """The broker's configuration; every field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -212,9 +209,7 @@ class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BusSettin
     def _fits_together(self) -> Self:
         if problems := [
             *problem.of_quorum(self.pou_k, self.pou_m),
-            *self.usefulness_problems(),
-            *self.discovery_problems(),
-            *self.bus_problems(),
+            *self.group_problems(),
             *self._mode_problems(),
             *problem.of_did_web(self.did_web_allowlist, allow_private=self.did_web_allow_private),
             *problem.of_tls(self.ainp_tls_cert, self.ainp_tls_key),
@@ -297,7 +292,7 @@ class Settings(DiscoverySettings, UsefulnessSettings, MessageSettings, BusSettin
     @property
     def warnings(self) -> list[str]:
         """What an operator should know although the broker runs, and everybody may."""
-        found = []
+        found = list(self.payment_warnings())
         if self.pou_committee_min_stake == 0:
             found.append("POU_COMMITTEE_MIN_STAKE=0: the committee is not Sybil-resistant")
         if self.strict and not self.on_loopback and not self.encrypted:

@@ -51,6 +51,34 @@ REFUSED = {
     "no scheme": ({"signature_schemes": ","}, "SIGNATURE_SCHEMES: "),
     "a URL as a domain": ({"did_web_allowlist": "https://a.example"}, "DID_WEB_ALLOWLIST: expected domain names"),
     "anybody's private addresses": ({"did_web_allow_private": True}, "it needs DID_WEB_ALLOWLIST"),
+    **{
+        f"payments {name}": ({"payments_enabled": True, **settings}, message)
+        for name, settings, message in (
+            ("by Coinbase without a key", {"coinbase_commerce_enabled": True}, "needs COINBASE_COMMERCE_API_KEY"),
+            (
+                "by Coinbase without a secret",
+                {"coinbase_commerce_enabled": True},
+                "needs COINBASE_COMMERCE_WEBHOOK_SECRET",
+            ),
+            (
+                "by Coinbase with a secret that can be guessed",
+                {"coinbase_commerce_enabled": True, "coinbase_commerce_webhook_secret": "0123456789abcde"},
+                "COINBASE_COMMERCE_WEBHOOK_SECRET has fewer than 16",
+            ),
+            (
+                "by Coinbase in the clear",
+                {"coinbase_commerce_url": "http://c.example"},
+                "COINBASE_COMMERCE_URL is plain",
+            ),
+            ("by Lightning without a node", {"lightning_enabled": True}, "needs LIGHTNING_NODE_URL"),
+            (
+                "by Lightning with no macaroon",
+                {"lightning_enabled": True, "lightning_node_url": "https://n.example", "lightning_macaroon": "abc"},
+                "LIGHTNING_MACAROON: expected a macaroon in hex",
+            ),
+            ("in no currency", {"coinbase_commerce_currency": "$"}, "COINBASE_COMMERCE_CURRENCY"),
+        )
+    },
     "k above m": ({"pou_k": 6, "pou_m": 5}, "POU_K=6 is more than POU_M=5"),
     "k of nobody": ({"pou_k": 0}, "POU_K: "),
     "k in words": ({"pou_k": "three"}, "POU_K: "),

@@ -14,6 +14,7 @@ from ainp.core.audit import Check, Finding
 from ainp.operations import fsck
 from ainp.store.db import Database
 from support.broken import MONEY_BREAKS, Break
+from support.broken_payments import PAYMENT_BREAKS
 from support.broken_receipts import RECEIPT_BREAKS
 from support.broken_stakes import STAKE_BREAKS
 from support.broken_usefulness import USEFULNESS_BREAKS
@@ -21,7 +22,7 @@ from support.database import Databases
 from support.lived import live
 from support.migrating import connected
 
-BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS, *USEFULNESS_BREAKS)
+BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS, *USEFULNESS_BREAKS, *PAYMENT_BREAKS)
 
 
 @pytest.fixture(scope="module")

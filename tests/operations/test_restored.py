@@ -57,6 +57,19 @@ async def test_what_was_judged_is_not_judged_again_after_down_and_up(database_ur
         assert await db.fetchval("SELECT count(*) FROM reputation_observations") == 0
 
 
+async def test_what_was_paid_is_not_paid_again_after_the_tables_of_payments_were_dropped(database_url: str) -> None:
+    await live(database_url)
+    async with connected(database_url) as db:
+        query = "SELECT id, owner_did, payee_did, amount_atomic, method FROM payment_requests WHERE status = 'paid'"
+        paid = {tuple(row) for row in await db.fetch(query)}
+        await migrate.down(db, to=37)
+        await migrate.up(db)
+
+        assert {tuple(row) for row in await db.fetch(query)} == paid
+        assert len(paid) == 2
+    assert await _findings(database_url) == []
+
+
 async def _finalizer(url: str) -> None:
     async with an_api(url) as api:
         await finalizer.run(api.broker)

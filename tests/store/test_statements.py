@@ -38,6 +38,8 @@ GROWING = {
     "usefulness_proofs",
     "usefulness_totals",
     "reward_hours",
+    "payment_requests",
+    "payment_receipts",
 }
 NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -96,6 +98,14 @@ HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(
 HOT |= {
     ("rewards", "by_receipts"): (HOUR, 0),
     ("rewards", "by_score"): (1000,),
+    ("payments", "available"): (BUSY, "did:key:z1"),
+    ("payments", "due"): (HOUR + timedelta(days=1), ["coinbase"], 100),
+    ("payments", "get"): (TASK,),
+    ("payments", "lock"): (TASK,),
+    ("payments", "lock_of_provider"): ("coinbase", "charge 77"),
+    ("payments", "offered"): (BUSY, 1000, "coinbase"),
+    ("payments", "pending"): ("coinbase", OLDEST[1], 100),
+    ("payments", "standing"): (BUSY, "did:key:z1"),
     ("rewards", "claim"): (HOUR,),
     ("rewards", "close"): (HOUR, 0, 0, 0),
     ("rewards", "last_paid"): (),
@@ -118,6 +128,10 @@ PAGED = {
     ("audit", "list_by_event"): 100,
     ("audit", "list_by_agent_and_event"): 100,
     ("audit", "forget"): 100,
+    ("payments", "due"): 100,
+    ("payments", "offered"): 1000,
+    ("payments", "pending"): 100,
+    ("payments", "standing"): 1000,
     ("stakes", "due"): 100,
     ("stakes", "page"): 200,
     ("events", "between"): 100,

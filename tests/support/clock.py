@@ -20,6 +20,7 @@ _TIMES = {
     "agent_stakes": ("locked_until",),
     "usefulness_proofs": ("created_at",),
     "usefulness_totals": ("last_proof_at",),
+    "payment_requests": ("created_at", "updated_at", "expires_at"),
     "audit_log": ("timestamp",),
     "job_runs": ("tick", "started_at", "finished_at"),
     "events": ("created_at", "published_at"),

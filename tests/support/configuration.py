@@ -77,6 +77,7 @@ _SECTIONS = {
     "Committees, verdicts and reputation": ("POU_", "REPUTATION_"),
     "Discovery": ("EMBEDDINGS", "OPENAI_", "DISCOVERY_", "VECTOR_"),
     "Usefulness and rewards": ("USEFULNESS_", "MAX_PROOFS_"),
+    "Payments": ("PAYMENTS_", "ATOMIC_PER_UNIT", "COINBASE_", "LIGHTNING_", "USDC_"),
 }
 _NOTES = {
     "Who is believed": """
@@ -97,6 +98,9 @@ How agents are found and ranked, and what the local model finds and what it does
 """,
     "Committees, verdicts and reputation": """
 What these mean together is told in [proof of usefulness](proof-of-usefulness.md).
+""",
+    "Payments": """
+How money becomes credits, and what a provider must show before it does, is in [payments](payments.md).
 """,
     "Usefulness and rewards": """
 What is scored, added up and paid is told in [usefulness](usefulness.md). Where a setting has two names, both may be set

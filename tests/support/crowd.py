@@ -69,6 +69,15 @@ SELECT 'did:key:z' || n, 'POST', '/api/negotiations', 'key', '', now() - n * int
 INSERT INTO committee_epochs (hash, population, members, weights, registered_at, created_at)
 SELECT sha256('hash'), 0, '{{}}', '{{}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(0, 999) n;
 
+INSERT INTO payment_requests (id, owner_did, amount_atomic, method, status, provider, provider_id, expires_at,
+                              created_at)
+SELECT gen_random_uuid(), {_CLIENT}, 1000, 'coinbase',
+       CASE WHEN n % 50 = 0 THEN 'pending' WHEN n % 50 = 1 THEN 'created' ELSE 'paid' END, 'coinbase', 'charge ' || n,
+       now() + (1000 - n % 1010) * interval '1 second', now() - n * interval '1 minute'
+  FROM generate_series(0, {ROWS - 1}) n;
+INSERT INTO payment_receipts (request_id, provider, tx_ref, amount_atomic, confirmed_at)
+SELECT id, provider, provider_id, amount_atomic, created_at FROM payment_requests WHERE status = 'paid';
+
 INSERT INTO agent_stakes (agent_id, amount_locked, withdrawing, withdrawal, locked_until)
 SELECT id, 1000, CASE WHEN n % 10 = 0 THEN 10 ELSE 0 END, CASE WHEN n % 10 = 0 THEN gen_random_uuid() END,
        CASE WHEN n % 10 = 0 THEN now() + (1000 - n % 1010) * interval '1 second' END

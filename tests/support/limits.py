@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from ainp.core import limits, message_limits
+from ainp.core import limits, message_limits, payment_limits
 from ainp.core.limits import Limit, Of
 
-_TABLE = {**limits.table(), **limits.table(message_limits.__name__)}
+_MODULES = (limits, message_limits, payment_limits)
+_TABLE = {name: limit for module in _MODULES for name, limit in limits.table(module.__name__).items()}
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "limits.md"
 
 _HEAD = """\
@@ -42,7 +43,7 @@ def _rows(of: Of) -> Iterator[str]:
 
 
 def _value(name: str) -> str:
-    value = getattr(limits, name, None) or getattr(message_limits, name)
+    value = next(getattr(module, name) for module in _MODULES if hasattr(module, name))
     if isinstance(value, timedelta):
         return f"{value.days} days" if value.days else f"{value.seconds} s"
     for size, unit in ((1 << 20, "MiB"), (1 << 10, "KiB")):

@@ -14,14 +14,17 @@ from ainp.core.attestation import Attestation
 from ainp.core.canonical import canonical, digest
 from ainp.core.did import AgentDid, did_of_key
 from ainp.core.ids import TaskId
+from ainp.core.payment import Method
 from ainp.core.terms import Proposal
 from ainp.core.usefulness import HOUR, Submission, WorkType
-from ainp.operations import accounts, negotiations, rewards, stakes, usefulness
+from ainp.operations import accounts, negotiations, payments, rewards, stakes, usefulness
+from ainp.operations.payments import Wanted
 from ainp.operations.rewards import RewardPolicy
 from ainp.operations.stakes import Slash
 from ainp.worker import finalizer
-from support.api import Api, Json, an_api
+from support.api import Api, Json, a_configuration, an_api
 from support.migrating import connected
+from support.providers import a_coinbase, signature
 
 
 @dataclass
@@ -68,6 +71,7 @@ async def live(url: str) -> None:
         await _ends_without_settlement(network)
         await _is_finalized(network)
         await _is_useful(network)
+        await _pays(network)
         await accounts.roll_up(api.broker.database)
         await _fails(network)
         await _is_extended(network)
@@ -145,6 +149,31 @@ async def _is_finalized(network: Network) -> None:
     assert (await api.get(f"/api/receipts/{task_id}"))["judged_at"] is not None
     await api.settled(client, agent, price=7, validator_did=validator)
     await api.settled(client, agent, price=0)
+
+
+async def _pays(network: Network) -> None:
+    """One has bought credits, one waits to, one has not in time, and one has paid another with its own."""
+    client, agent, *_ = (AgentDid(did) for did in network.agents)
+    db, hour = network.api.broker.database, timedelta(hours=1)
+    async with a_coinbase() as stand_in:
+        configured = a_configuration(**stand_in.settings()).providers
+        assert configured is not None
+        assert configured.coinbase is not None
+        for amount in (7000, 8000, 9000):
+            wanted = Wanted(owner=client, amount=amount, method=Method.COINBASE, time=hour)
+            kept = await payments.open_request(db, wanted, configured)
+            assert kept.request.invoice is not None
+            if amount == 7000:
+                stand_in.paid(kept.request.invoice.reference)
+                raw = stand_in.webhook(kept.request.invoice.reference)
+                said = signature(raw)["x-cc-webhook-signature"]
+                notice = configured.coinbase.notice(raw, said, now=await db.clock())
+                assert notice is not None
+                await payments.receive(db, notice)
+        wanted = Wanted(owner=client, amount=500, method=Method.CREDITS, time=hour, payee=agent)
+        await payments.open_request(db, wanted, configured)
+    await network.sql("UPDATE payment_requests SET expires_at = now() WHERE amount_atomic = 8000")
+    assert len(await payments.expire_due(db, before=await db.clock(), methods=list(Method))) == 1
 
 
 async def _is_useful(network: Network) -> None:

@@ -79,6 +79,7 @@ class Reader:
             self.known["id"] = answer["id"]
         if answer.get("task_id"):
             self.known["task_id"] = answer["task_id"]
+        self.known |= {name: answer[name] for name in ("request_id", "provider_id") if answer.get(name)}
         self.committee = answer.get("committee", self.committee)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,9 +14,10 @@ from ainp.core.vectors import to_base64
 from ainp.http.routes import Route
 from support.api import Api, an_api
 from support.envelopes import an_envelope
-
 from support.post import right as right_of_messages
 from support.post import written
+from support.providers import a_coinbase, as_coinbase_writes, signature
+
 ADMIN_TOKEN = "let-me-in"
 LOOK = """
 SELECT 'SELECT ' || string_agg(
@@ -53,6 +55,7 @@ class World:
     task_id: str
     committee: Sequence[str]
     epoch: int
+    payment: str
     look: str
     mail: str
 
@@ -96,7 +99,7 @@ class World:
 async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]:
     """A broker on *database_url* in which one of each exists."""
     rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000}
-    async with an_api(database_url, **{**rich, **settings}) as api:
+    async with a_coinbase() as coinbase, an_api(database_url, **{**rich, **coinbase.settings(), **settings}) as api:
         client, agent, *others = await api.register(8)
         opened = await api.initiate(client, agent)
         accepted = await api.accepted(client, agent)
@@ -104,6 +107,8 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
         for staker in others[:2]:
             await api.call("POST", "/api/stakes", {"agent_did": staker, "amount_atomic": 10_000})
         await api.call("POST", "/api/stakes/unstake", {"agent_did": others[1], "amount_atomic": 5000})
+        body = {"owner_did": client, "amount_atomic": 1000, "method": "coinbase"}
+        payment = await api.call("POST", "/api/payments/requests", body, status=201)
         yield World(
             api=api,
             client=client,
@@ -115,9 +120,17 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
             task_id=settled["task_id"],
             committee=settled["receipt"]["committee"],
             epoch=settled["receipt"]["committee_epoch"],
+            payment=payment["request_id"],
             look=await api.broker.database.fetchval(LOOK),
             mail=await written(api.client, client),
         )
+
+
+def a_webhook() -> Sent:
+    """A webhook that changes nothing."""
+    event = {"id": "1", "type": "charge:created", "created_at": as_coinbase_writes(datetime.now(UTC)), "data": {}}
+    body = {"event": event}
+    return Sent("/api/payments/webhooks/coinbase", body, signature(msgspec.json.encode(body)))
 
 
 _PROPOSAL = {"price": 100, "delivery_time": 60_000, "quality_sla": 0.9, "custom_terms": {"tone": {"style": ["plain"]}}}
@@ -225,6 +238,26 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
         {"agent_did": w.client, "amount": 1000},
         {"authorization": f"Bearer {ADMIN_TOKEN}"},
     ),
+    ("POST", "/api/payments/requests"): lambda w: Sent(
+        "/api/payments/requests",
+        {
+            "amount_atomic": "100",
+            "method": "credits",
+            "owner_did": w.client,
+            "to_did": w.agent,
+            "currency": "credits",
+            "description": "tea",
+            "expires_in_seconds": 600,
+        },
+    ),
+    ("GET", "/api/payments/requests/{id}"): lambda w: Sent(f"/api/payments/requests/{w.payment}"),
+    ("POST", "/api/payments/requests/{id}/cancel"): lambda w: Sent(
+        f"/api/payments/requests/{w.payment}/cancel", {"owner_did": w.client}
+    ),
+    ("POST", "/api/payments/requests/{id}/confirm"): lambda w: Sent(
+        f"/api/payments/requests/{w.payment}/confirm", {"owner_did": w.client}
+    ),
+    ("POST", "/api/payments/webhooks/coinbase"): lambda _: a_webhook(),
     ("POST", "/api/stakes"): lambda w: Sent("/api/stakes", {"agent_did": w.client, "amount_atomic": "1000"}),
     ("POST", "/api/stakes/unstake"): lambda w: Sent(
         "/api/stakes/unstake", {"agent_did": w.others[0], "amount_atomic": 1000}

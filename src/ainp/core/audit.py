@@ -54,6 +54,9 @@ class Check(StrEnum):
     WITHDRAWAL = "withdrawal"
     SLASH_REPUTATION = "slash-reputation"
 
+    PAYMENT_ENTRY = "payment-entry"
+    PAYMENT_RECEIPT = "payment-receipt"
+
     REWARD_HOUR = "reward-hour"
     REWARD_ENTRY = "reward-entry"
     USEFULNESS_TOTAL = "usefulness-total"

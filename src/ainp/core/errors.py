@@ -175,8 +175,9 @@ class InsufficientCredits(BrokerError):
 
     code = "INSUFFICIENT_CREDITS"
 
-    def __init__(self, *, needed: int, have: int) -> None:
+    def __init__(self, *, needed: int, have: int, of: str | None = None) -> None:
         super().__init__(f"Insufficient balance: need {needed}, have {have}", needed=str(needed), have=str(have))
+        self.missing, self.of = needed - have, of  # a payment of so much would help, if it is theirs who ask
 
 
 class Forbidden(BrokerError):

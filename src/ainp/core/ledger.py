@@ -58,6 +58,7 @@ class Reason(StrEnum):
     SLASH = "slash"
     USEFULNESS_REWARD = "usefulness_reward"
     POSTAGE = "postage"
+    PAYMENT = "payment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,14 @@ def postage(sender: AgentDid, amount: int, message: UUID) -> tuple[Entry, ...]:
     """What a first mail to somebody costs, to the pool."""
     key = f"postage:{message}"
     return _entries(Entry(key, available(sender), POOL, Credits(amount), Reason.POSTAGE, str(message)))
+
+
+def payment(owner: AgentDid, payee: AgentDid | None, amount: int, request: UUID, *, method: str) -> tuple[Entry, ...]:
+    """What was bought from a provider, or for a *payee* its owner's own credits; once for a *request*."""
+    key, of = f"payment:{method}:{request}", str(request)
+    if payee is None:
+        return _entries(Entry(key, MINT, available(owner), Credits(amount), Reason.DEPOSIT, of))
+    return _entries(Entry(key, available(owner), available(payee), Credits(amount), Reason.PAYMENT, of))
 
 
 def close_reward(task_id: TaskId, amount: int, members: Sequence[AgentDid]) -> tuple[Entry, ...]:

@@ -25,6 +25,7 @@ class Group(StrEnum):
     NEGOTIATIONS = "negotiations"
     READS = "reads"
     CREDITS = "credits"
+    PAYMENTS = "payments"
     MESSAGES = "messages"
     OTHERS = "others"
 
@@ -50,6 +51,7 @@ TABLE: Mapping[Group, Row] = {
     Group.CREDITS: Row(
         100, "balances, their entries, deposits, stakes", "a group of its own, so reading can't stop trading"
     ),
+    Group.PAYMENTS: Row(50, "payment requests, and what providers say of them", "each may be an invoice at a provider"),
     Group.MESSAGES: Row(None, "messages on WebSockets", "the specification's intents: 100 a minute, more at once"),
     Group.OTHERS: Row(100, "everything else, opening a WebSocket included", "nothing is without a limit"),
 }

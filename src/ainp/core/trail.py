@@ -30,6 +30,8 @@ class Trace(StrEnum):
     LEFT_OUT = "left_out"  # refusals that are only counted
     DEPOSIT = "deposit"
     SLASH = "slash"
+    WEBHOOK_REFUSED = "webhook_refused"
+    PAYMENT_REFUSED = "payment_refused"  # money has come that is not credited
 
 
 @dataclass(frozen=True, slots=True)

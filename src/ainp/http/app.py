@@ -21,6 +21,7 @@ from ainp.core.cbor import to_json
 from ainp.core.errors import (
     BrokerError,
     IdempotencyConflict,
+    InsufficientCredits,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -30,7 +31,7 @@ from ainp.core.errors import (
 )
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
-from ainp.http import docs, envelopes, media, problems, rates, refusals, websocket
+from ainp.http import docs, envelopes, media, paying, problems, rates, refusals, websocket
 from ainp.http.auth import act, check_way, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
@@ -136,7 +137,7 @@ class App:
             return status or _CLIENT_GONE
         except BrokerError as error:
             _note_refusal(self._broker, error, scope)
-            refusal = problems.answer(error)
+            refusal = await paying.answer(self._broker, error, scope)
             await refusal(scope, receive, media.answering(scope, send))
             return refusal.status_code
         except Exception as error:  # noqa: BLE001 - the last line: a bug must not take the server or leak
@@ -200,14 +201,14 @@ async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
 
 
 async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
-    if call.cbor:
+    if call.cbor and not route.hook:
         raw = to_json(raw, envelope=route.envelope)
     if route.envelope:
         await envelopes.receive(call, raw)
     else:
         _decode(route, call, raw)
     await rates.admit_actor(call)
-    keyed = route.writes and not route.envelope  # an envelope has its id for that
+    keyed = route.writes and not (route.envelope or route.hook)  # these have an id of their own for that
     key = call.headers.get("idempotency-key") if keyed else None
     if key is None:
         reply = await route.handler(call)
@@ -242,14 +243,14 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
     """
     The first answer; a refusal is one too, and leaves nothing else behind.
 
-    Not kept is what can never work, so it is always refused alike, and what failed for a moment; nor what was said by
-    somebody else than the one whose key it is.
+    Not kept is what can never work, so it is always refused alike, and what failed for a moment, or until somebody has
+    paid; nor what was said by somebody else than the one whose key it is.
     """
     try:
         async with tx.transaction() as inner:
             call.db = inner
             reply = await route.handler(call)
-    except (InvalidRequest, Unauthenticated, Unavailable):
+    except (InvalidRequest, Unauthenticated, InsufficientCredits, Unavailable):
         raise
     except BrokerError as error:
         REFUSALS.of(error.code).count()
@@ -273,6 +274,8 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
 
 def _decode(route: Route, call: Call, raw: bytes) -> None:
     """Read the body, and who speaks."""
+    if route.hook:
+        call.raw = raw
     if route.body is not None:
         call.content = bodies.decode(raw, route.body)
     elif raw:
@@ -280,7 +283,7 @@ def _decode(route: Route, call: Call, raw: bytes) -> None:
     if route.actor is not None:
         signed_body = route.signed_body is not None and route.signed_body(call.content)
         act(call, route.actor(call.content), signed_body=signed_body)
-    elif route.writes and not (route.admin or route.reads) and call.broker.settings.strict:
+    elif route.writes and not (route.admin or route.reads or route.hook) and call.broker.settings.strict:
         act(call, None)
     elif route.private:
         read_as(call)

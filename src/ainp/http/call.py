@@ -57,6 +57,7 @@ class Call:
     reader: AgentDid | None = None  # None: may read everything
     envelope: Envelope | None = None
     cbor: bool = False  # as the body was sent
+    raw: bytes = b""  # that body, for a hook
 
     @property
     def by(self) -> AgentDid:

@@ -143,7 +143,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if not route.writes or route.envelope:
+    if not route.writes or route.envelope or route.hook:
         return []
     meaning = "the same key and body give the first answer for 24 hours, another body 409"
     schema = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -170,7 +170,7 @@ def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 def _general(route: Route) -> tuple[type[BrokerError], ...]:
     if not route.guarded:
         return ()
-    signed = route.private or (route.writes and not (route.admin or route.reads))
+    signed = route.private or (route.writes and not (route.admin or route.reads or route.hook))
     once = (ReplayDetected,) if route.writes else ()
     limited = () if route.group is None else (RateLimited,)
     return (

@@ -36,6 +36,7 @@ _BY_TAG = {
     "reputation": Group.READS,
     "credits": Group.CREDITS,
     "stakes": Group.CREDITS,
+    "payments": Group.PAYMENTS,
 }
 _EXEMPT = frozenset({"health", "metrics"})  # whoever watches the broker must see it under load, too
 _NETWORK_BITS = 64  # of IPv6: one customer has all addresses of it

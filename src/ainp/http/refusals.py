@@ -10,6 +10,7 @@ from ainp.broker import Broker
 from ainp.core import errors as e
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import BrokerError, InvalidDid
+from ainp.core.payment import WebhookError
 from ainp.core.trail import Refusal, Trace
 from ainp.http.fields import Fields
 from ainp.telemetry.metrics import AUDIT_LEFT_OUT, UNMATCHED, method_label
@@ -27,6 +28,7 @@ _TRACES: Mapping[type[BrokerError], Trace] = {
     e.ReceiptClosed: Trace.ATTESTATION_REFUSED,
     e.ReplayDetected: Trace.REPLAY,
     e.RateLimited: Trace.RATE_LIMIT,
+    WebhookError: Trace.WEBHOOK_REFUSED,
     e.Unauthenticated: Trace.UNAUTHENTICATED,
     e.Forbidden: Trace.FORBIDDEN,
 }

@@ -35,7 +35,8 @@ class Route:
 
     In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
     *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
-    need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts.
+    need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts, nor does a *hook*,
+    which a provider calls that has signed the bytes.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Route:
     newcomers: bool = False
     reads: bool = False
     envelope: bool = False
+    hook: bool = False
     rate: Group | None = None
     media_type: str = "application/json"
 

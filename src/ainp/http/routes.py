@@ -22,6 +22,7 @@ from ainp.http import (
 )
 from ainp.http.auth import METRICS
 from ainp.http.message_routes import MESSAGE_ROUTES
+from ainp.http.payment_routes import PAYMENT_ROUTES
 from ainp.http.route import ACTS, ENVELOPE, PAGE, SIGNS, Query, Route, get, health_check, post, private
 from ainp.wire import agents as wa
 from ainp.wire import credits as wc
@@ -277,6 +278,7 @@ ROUTES: tuple[Route, ...] = (
         admin=True,
     ),
     *MESSAGE_ROUTES,
+    *PAYMENT_ROUTES,
     get("/api/broker", about.get, BrokerReply),
     health_check("/health", health.get, HealthReply),
     health_check("/health/ready", health.ready, ReadyReply),

@@ -201,7 +201,7 @@ class _Epochs:
 
 
 _AGENTS, _LEDGER, _NEGOTIATIONS, _RECEIPTS, _ATTESTATIONS, _REPUTATION, _STATUS = 1, 2, 4, 17, 18, 19, 20
-_STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS, _USEFULNESS = 21, 22, 23, 28, 34
+_STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS, _USEFULNESS, _PAYMENTS = 21, 22, 23, 28, 34, 38
 _JUDGED = frozenset({_NEGOTIATIONS, _RECEIPTS, _STATUS, _JUDGEMENT})
 SCHEMA = Part("schema", "every trigger, index and function is there", frozenset(), _nothing)
 PARTS = (
@@ -229,6 +229,12 @@ PARTS = (
         "what is staked is in its accounts; withdrawals are paid once, slashes went to the pool and into reputations",
         frozenset({_AGENTS, _LEDGER, _STAKES, _OBSERVATIONS, _WITHDRAWALS}),
         _by_set(*stored.STAKES),
+    ),
+    Part(
+        "payments",
+        "what was paid is one receipt of a provider and one entry of the same amount; nothing else was credited",
+        frozenset({_LEDGER, _PAYMENTS}),
+        _by_set(*stored.PAYMENTS),
     ),
     Part(
         "usefulness",

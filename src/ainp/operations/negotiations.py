@@ -161,7 +161,7 @@ async def accept(db: Session, id: NegotiationId, *, by: AgentDid, claim: Claim) 
         if not read.responder_registered:
             raise AgentNotFound(f"Agent not found: {accepted.responder}, the responder", did=accepted.responder)
         if read.available < accepted.reserved:
-            raise InsufficientCredits(needed=accepted.reserved, have=read.available)
+            raise InsufficientCredits(needed=accepted.reserved, have=read.available, of=accepted.initiator)
         entries = ledger.reserve(accepted.initiator, accepted.reserved, accepted.id)
         await _save(db, accepted, entries, by=by, now=now)
         return accepted

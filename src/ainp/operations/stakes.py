@@ -63,7 +63,7 @@ async def stake(db: Session, did: AgentDid, amount: int, *, epochs: Epochs) -> S
         held = await _hold(tx, did)
         have = await stakes.available(tx, did)
         if have < amount:
-            raise InsufficientCredits(needed=amount, have=have)
+            raise InsufficientCredits(needed=amount, have=have, of=did)
         after = held.stake.add(amount)
         await stakes.save(
             tx,

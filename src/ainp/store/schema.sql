@@ -521,6 +521,41 @@ ALTER TABLE outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE payment_receipts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    request_id uuid NOT NULL,
+    provider text NOT NULL,
+    tx_ref text NOT NULL,
+    amount_atomic bigint NOT NULL,
+    confirmed_at timestamp with time zone NOT NULL,
+    raw jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payment_receipts_amount_atomic_check CHECK ((amount_atomic > 0))
+);
+
+CREATE TABLE payment_requests (
+    id uuid NOT NULL,
+    owner_did text NOT NULL,
+    payee_did text,
+    amount_atomic bigint NOT NULL,
+    currency text DEFAULT 'credits'::text NOT NULL,
+    method text NOT NULL,
+    status text DEFAULT 'created'::text NOT NULL,
+    provider text,
+    provider_id text,
+    provider_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    payment_url text,
+    description text,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payment_requests_amount_atomic_check CHECK ((amount_atomic > 0)),
+    CONSTRAINT payment_requests_check CHECK (((payee_did IS NOT NULL) = (method = 'credits'::text))),
+    CONSTRAINT payment_requests_check1 CHECK (((provider IS NULL) = (provider_id IS NULL))),
+    CONSTRAINT payment_requests_method_check CHECK ((method = ANY (ARRAY['credits'::text, 'coinbase'::text, 'lightning'::text, 'usdc'::text]))),
+    CONSTRAINT payment_requests_status_check CHECK ((status = ANY (ARRAY['created'::text, 'pending'::text, 'paid'::text, 'expired'::text, 'failed'::text, 'cancelled'::text])))
+);
+
 CREATE TABLE presence (
     did text NOT NULL,
     node uuid NOT NULL,
@@ -773,6 +808,18 @@ ALTER TABLE ONLY negotiations
 ALTER TABLE ONLY outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY payment_receipts
+    ADD CONSTRAINT payment_receipts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY payment_receipts
+    ADD CONSTRAINT payment_receipts_provider_tx_ref_key UNIQUE (provider, tx_ref);
+
+ALTER TABLE ONLY payment_receipts
+    ADD CONSTRAINT payment_receipts_request_id_key UNIQUE (request_id);
+
+ALTER TABLE ONLY payment_requests
+    ADD CONSTRAINT payment_requests_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY presence
     ADD CONSTRAINT presence_pkey PRIMARY KEY (did, node);
 
@@ -895,6 +942,16 @@ CREATE INDEX idx_negotiations_responder ON negotiations USING btree (responder_d
 
 CREATE INDEX idx_negotiations_undelivered ON negotiations USING btree (settle_by) WHERE ((state = 'accepted'::text) AND (delivered_at IS NULL));
 
+CREATE INDEX idx_payment_requests_due ON payment_requests USING btree (expires_at) WHERE (status = ANY (ARRAY['created'::text, 'pending'::text]));
+
+CREATE INDEX idx_payment_requests_open ON payment_requests USING btree (owner_did) WHERE (status = ANY (ARRAY['created'::text, 'pending'::text]));
+
+CREATE INDEX idx_payment_requests_owner ON payment_requests USING btree (owner_did, created_at DESC);
+
+CREATE INDEX idx_payment_requests_pending ON payment_requests USING btree (provider, id) WHERE (status = 'pending'::text);
+
+CREATE UNIQUE INDEX idx_payment_requests_provider ON payment_requests USING btree (provider, provider_id) WHERE (provider_id IS NOT NULL);
+
 CREATE INDEX idx_presence_node ON presence USING btree (node);
 
 CREATE INDEX idx_reputation_observations_agent ON reputation_observations USING btree (agent_id, id DESC);
@@ -972,6 +1029,9 @@ ALTER TABLE ONLY mailbox
 
 ALTER TABLE ONLY message_queue
     ADD CONSTRAINT message_queue_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY payment_receipts
+    ADD CONSTRAINT payment_receipts_request_id_fkey FOREIGN KEY (request_id) REFERENCES payment_requests(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY presence
     ADD CONSTRAINT presence_node_fkey FOREIGN KEY (node) REFERENCES broker_nodes(id) ON DELETE CASCADE;

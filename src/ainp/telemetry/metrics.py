@@ -193,6 +193,28 @@ STAKED = Metric(
     read=True,
 )
 
+PAYMENTS = Metric(
+    name="ainp_payment_events_total",
+    kind=Kind.COUNTER,
+    meaning="What happened to payment requests, by method; `refused` is money that came and was not credited",
+    labels={
+        "payment_method": ("credits", "coinbase", "lightning", "usdc"),
+        "event": ("pending", "paid", "expired", "failed", "cancelled", "refused"),
+    },
+)
+BOUGHT = Metric(
+    name="ainp_payments_atomic_units_total",
+    kind=Kind.COUNTER,
+    meaning="Credits that were bought from providers",
+    unit="atomic units",
+)
+PROVIDER_CALLS = Metric(
+    name="ainp_payment_provider_calls_total",
+    kind=Kind.COUNTER,
+    meaning="Calls to payment providers, and whether they were answered as documented",
+    labels={"provider": ("coinbase", "lightning"), "outcome": ("answered", "failed")},
+)
+
 LEDGER_SUM = Metric(
     name="ainp_ledger_sum_atomic_units",
     kind=Kind.GAUGE,

@@ -6,7 +6,7 @@ from functools import partial
 from ainp.broker import Broker
 from ainp.operations.lines import PREFIX
 from ainp.telemetry import Line, log
-from ainp.worker import finalizer, upkeep, usefulness
+from ainp.worker import finalizer, payments, upkeep, usefulness
 from ainp.worker.schedule import Job
 from ainp.worker.usefulness import AGGREGATOR
 
@@ -25,6 +25,7 @@ def scheduled(broker: Broker) -> list[Job]:
         _job(broker, "messages", "* * * * *", upkeep.forget_messages),
         _job(broker, "event-retention", "37 * * * *", upkeep.forget_events),
         _job(broker, "stake-withdrawals", "* * * * *", upkeep.pay_withdrawals),
+        _job(broker, "payments", "* * * * *", payments.run),
         _job(broker, "audit-retention", "47 * * * *", upkeep.forget_records),
         _job(broker, "trust-ranks", "* * * * *", upkeep.rank_by_trust),
         _job(broker, "embeddings", "*/10 * * * * *", upkeep.embed_missing),

@@ -228,6 +228,31 @@ SELECT 'slash-reputation' AS proof, 'slash ' || coalesce(o.id::text, e.reference
   FULL JOIN (SELECT reference, from_account FROM ledger_entries WHERE reason = 'slash') e ON e.reference = o.id::text
  WHERE o.number IS DISTINCT FROM 8 OR 'staked:' || o.did <> e.from_account
 
+-- name: payment_entries
+-- Each request that was paid is one entry, as its method has it; nothing else is booked as a payment.
+SELECT 'payment-entry' AS proof, 'payment request ' || coalesce(p.id::text, e.reference, e.key) AS subject,
+       coalesce(e.amount || ' from ' || e.from_account || ' to ' || e.to_account, 'no entry') AS found,
+       CASE WHEN p.status = 'paid'
+            THEN p.amount_atomic || ' from ' || p.source || ' to ' || p.target
+            ELSE 'no entry as it is ' || coalesce(p.status, 'unknown') END AS expected
+  FROM (SELECT r.*, 'payment:' || r.method || ':' || r.id AS key,
+               CASE WHEN r.payee_did IS NULL THEN 'mint' ELSE 'available:' || r.owner_did END AS source,
+               'available:' || coalesce(r.payee_did, r.owner_did) AS target
+          FROM payment_requests r) p
+  FULL JOIN (SELECT * FROM ledger_entries WHERE key LIKE 'payment:%') e USING (key)
+ WHERE (p.status = 'paid') IS NOT TRUE AND e.key IS NOT NULL
+    OR p.status = 'paid' AND (e.amount, e.from_account, e.to_account, e.reference)
+                             IS DISTINCT FROM (p.amount_atomic, p.source, p.target, p.id::text)
+
+-- name: payment_receipts
+-- And it has the receipt of its provider, for that much or more.
+SELECT 'payment-receipt' AS proof, 'payment request ' || p.id AS subject,
+       coalesce(r.amount_atomic || ' by ' || r.provider, 'no receipt') AS found,
+       CASE p.status WHEN 'paid' THEN p.amount_atomic || ' by ' || p.method ELSE 'none as it is ' || p.status END AS expected
+  FROM payment_requests p LEFT JOIN payment_receipts r ON r.request_id = p.id
+ WHERE CASE p.status WHEN 'paid' THEN (r.amount_atomic >= p.amount_atomic AND r.provider = p.method) IS NOT TRUE
+                     ELSE r.id IS NOT NULL END
+
 -- name: reward_hours
 -- What an hour of usefulness has cost is what its entries add up to, and rewards are of an hour that was paid.
 SELECT 'reward-hour' AS proof, 'hour ' || coalesce(h.name, b.reference, 'unknown') AS subject,

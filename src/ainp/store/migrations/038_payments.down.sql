@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS payment_receipts;
+DROP TABLE IF EXISTS payment_requests;
