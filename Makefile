@@ -7,7 +7,7 @@ FUZZ   := $(VENV)/.fuzz
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth schema docs lock fuzz clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery schema docs lock fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,fl
 
 bench-growth: $(STAMP) ## Measure what a request costs when the tables have grown; OPTIONS="--receipts 100000"
 	$(BIN)/python -m bench.growth $(OPTIONS)
+
+bench-discovery: $(STAMP) ## Measure how well agents are found; OPTIONS="--growth 1000,10000,100000" what it costs
+	$(BIN)/python -m bench.discovery $(OPTIONS)
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema

@@ -24,6 +24,7 @@ COMMANDS = {
     "migrate": "migrate.app",
     "keys": "keys.app",
     "rewards": "rewards.app",
+    "embeddings": "embeddings.app",
 }
 _HIDDEN = {"process"}  # between the broker and its processes
 

@@ -33,7 +33,7 @@ from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 from ainp.telemetry import configure_logging, logger
 from ainp.worker.delivery import deliver_forever
-from ainp.worker.upkeep import measure_forever, notice_forever, record_forever
+from ainp.worker.upkeep import begin_discovery, measure_forever, notice_forever, record_forever
 
 
 def serve(
@@ -139,6 +139,7 @@ async def answer_requests(
         asyncio.create_task(notice_forever(broker), name="notice"),
         asyncio.create_task(measure_forever(broker), name="measure"),
         asyncio.create_task(record_forever(broker), name="audit"),
+        asyncio.create_task(begin_discovery(broker), name="discovery"),
         asyncio.create_task(broker.events.follow_forever(), name="events"),
         asyncio.create_task(deliver_forever(broker), name="delivery"),
     ]

@@ -78,6 +78,12 @@ async def ready(call: Call) -> Reply:
     jobs = [JobReply(j.job, iso(j.tick), iso_or_none(j.finished_at), j.error) for j in found.jobs]
     status = "not_ready" if found.missing else "ready"
     return Reply(
-        ReadyReply(status, checks, found.missing, jobs, call.broker.settings.warnings),
+        ReadyReply(status, checks, found.missing, jobs, [*call.broker.settings.warnings, *await _problems(call)]),
         503 if found.missing else 200,
     )
+
+
+async def _problems(call: Call) -> list[str]:
+    """What does not work although everything else does."""
+    found = await call.broker.discovery.problem(call.broker.database)
+    return [] if found is None else [found]

@@ -9,7 +9,7 @@ from ainp.core import discovery as core
 from ainp.core.agent import Capability
 from ainp.core.did import AgentDid
 from ainp.core.discovery import SHOWN_CAPABILITIES, Found, Query, Weights
-from ainp.core.errors import EmbeddingsUnavailable, InvalidQuery, SchemaBehind
+from ainp.core.errors import BrokerError, EmbeddingsUnavailable, InvalidQuery, SchemaBehind
 from ainp.core.vectors import YARDSTICK, Model, Scale, Sent, Vector, calibrate, check_dimension, check_model
 from ainp.store import discovery as store
 from ainp.store.db import Session
@@ -17,10 +17,11 @@ from ainp.store.discovery import Candidate, Prepared, Shown, Wanted
 
 NO_VECTORS = "discovery is unavailable: PostgreSQL has no extension `vector` of version 0.8 or later"
 NO_MODEL = "EMBEDDINGS=none: this broker makes no embeddings, search with an `embedding` of your own"
-_LOOKED_AT = 5  # capabilities for each agent that is wanted
-_LEAST_LOOKED_AT = 100
+_LOOKED_AT = 3  # capabilities for each agent that is wanted
+_LEAST_LOOKED_AT = 60
 _ROUNDS = 4  # of a search in which few agents have many capabilities
 _A_RECORD = 1  # millionths of trust
+_WITH_A_RECORD = 5  # of those that are looked at; with fewer it may be that newcomers crowd them out
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class Discovery:
                     f" {prepared.model.dimension}: give it another name"
                 )
         return vectors
+
+    async def problem(self, db: Session) -> str | None:
+        """Why agents can't be found, if they can't."""
+        try:
+            await self.prepared(db)
+        except BrokerError as error:
+            return error.message
+        return None
 
     async def _prepare(self, db: Session) -> Prepared:
         name = self.named.name if self.embedder is None and self.named is not None else None
@@ -155,10 +164,10 @@ async def _candidates(db: Session, prepared: Prepared, wanted: Wanted, *, limit:
         found += more
         if len(more) < most or len({candidate.agent for candidate in found}) >= most // 2:
             break
-    if len(found) >= most and sum(1 for one in found if one.trust) < limit:
+    if len(found) >= most and sum(1 for one in found if one.trust) < _WITH_A_RECORD:
         record = Wanted(wanted.vector, wanted.tags, max(wanted.min_trust, _A_RECORD))
         known = {candidate.capability for candidate in found}
-        trusted = await store.nearest(db, prepared, record, most=_LEAST_LOOKED_AT)
+        trusted = await store.nearest(db, prepared, record, most=limit)
         found += [candidate for candidate in trusted if candidate.capability not in known]
     return found
 

@@ -33,7 +33,7 @@ _SESSION = {"application_name": "ainp", "timezone": "UTC"}
 # what it wants: a plan that was made while the table was small would be kept while it grows.
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # What a search looks at before it filters, and that it goes on until enough has passed: store/sql/discovery.sql.
-_VECTORS = {"hnsw.ef_search": "100", "hnsw.iterative_scan": "relaxed_order"}
+_VECTORS = {"hnsw.ef_search": "200", "hnsw.iterative_scan": "relaxed_order"}
 # A machine that vanished gives back what it holds after half a minute.
 _VANISHED = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _DEDICATED = _VANISHED | {"idle_session_timeout": "30s"}  # and so does a process that was stopped

@@ -18,7 +18,7 @@ from ainp.store.reputation import reputation_of
 
 _SQL = load("discovery")
 
-FEW = 2000  # so many capabilities are looked at one by one rather than along the index
+FEW = 4000  # so many capabilities are looked at one by one rather than along the index
 NO_AGENTS: tuple[AgentDid, ...] = ()
 
 

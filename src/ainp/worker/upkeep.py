@@ -100,6 +100,15 @@ async def rank_by_trust(broker: Broker) -> None:
     await trust_ranks.refresh(broker.database)
 
 
+async def begin_discovery(broker: Broker) -> None:
+    """Have the model at hand before the first search, or say why there is none."""
+    try:
+        if broker.discovery.embedder is not None:
+            await broker.discovery.embed(broker.database, ["ready"])
+    except BrokerError as error:
+        logger().warning(error.message)
+
+
 async def embed_missing(broker: Broker) -> None:
     """Make the vectors that capabilities lack: registered while the model was away, or before it was this one."""
     try:

@@ -19,22 +19,25 @@ SELECT c.id, $2, ($4::real[])[(said.place - 1) * $5::int + 1 : said.place * $5::
 
 -- name: nearest
 -- The capabilities of agents that have not expired which are nearest to $1, along the index of the model. What does not
--- pass the filters is skipped, and the scan goes on (iterative scan), so that filters cost no recall. $2 is tags of
--- which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out. It follows the order of the index only
--- roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
+-- pass the filters is skipped, and the scan goes on (iterative scan), so that filters cost no recall; they are a subquery
+-- and no join, as the planner would rather join and sort everything. $2 is tags of which one is enough (NULL: any), $3
+-- the least trust, $4 are agents to leave out. It follows the order of the index only roughly. {model}, {dimension} and
+-- {most} are numbers that a plan has to know.
 SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
-       (a.usefulness_score_cached * 100)::int AS usefulness,
-       1 - (v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})) AS cosine
-  FROM capability_vectors v
-  JOIN capabilities c ON c.id = v.capability_id
+       (a.usefulness_score_cached * 100)::int AS usefulness, near.cosine
+  FROM (SELECT v.capability_id, 1 - (v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})) AS cosine
+          FROM capability_vectors v
+         WHERE v.model_id = {model}
+           AND (SELECT (a.expires_at IS NULL OR a.expires_at > now())
+                       AND ($2::text[] IS NULL OR c.tags && $2::text[])
+                       AND a.trust_rank >= $3::int
+                       AND a.did <> ALL ($4::text[])
+                  FROM capabilities c JOIN agents a ON a.id = c.agent_id
+                 WHERE c.id = v.capability_id)
+         ORDER BY v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})
+         LIMIT {most}) near
+  JOIN capabilities c ON c.id = near.capability_id
   JOIN agents a ON a.id = c.agent_id
- WHERE v.model_id = {model}
-   AND (a.expires_at IS NULL OR a.expires_at > now())
-   AND ($2::text[] IS NULL OR c.tags && $2::text[])
-   AND a.trust_rank >= $3::int
-   AND a.did <> ALL ($4::text[])
- ORDER BY v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})
- LIMIT {most}
 
 -- name: nearest_tagged
 -- The same by looking at every capability that has one of the tags: for tags that few have.
@@ -52,18 +55,21 @@ SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_p
  LIMIT {most}
 
 -- name: nearest_trusted
--- The same by looking at every agent of that trust, which is above 0: for trust that few have.
-SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
-       (a.usefulness_score_cached * 100)::int AS usefulness,
-       1 - (v.embedding <=> $1::real[]::halfvec) AS cosine
+-- The same by looking at every agent of that trust, which is above 0: for trust that few have. Agent by agent (OFFSET 0),
+-- as the planner does not know how few they are and would rather read all capabilities there are.
+SELECT a.did, said.capability_id, said.description, a.trust_rank, a.usefulness_proofs,
+       (a.usefulness_score_cached * 100)::int AS usefulness, 1 - said.distance AS cosine
   FROM agents a
-  JOIN capabilities c ON c.agent_id = a.id
-  JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
+ CROSS JOIN LATERAL (
+        SELECT c.id AS capability_id, c.description, v.embedding <=> $1::real[]::halfvec AS distance
+          FROM capabilities c
+          JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
+         WHERE c.agent_id = a.id AND ($2::text[] IS NULL OR c.tags && $2::text[])
+        OFFSET 0) said
  WHERE a.trust_rank >= $3::int AND a.trust_rank > 0
    AND (a.expires_at IS NULL OR a.expires_at > now())
-   AND ($2::text[] IS NULL OR c.tags && $2::text[])
    AND a.did <> ALL ($4::text[])
- ORDER BY v.embedding <=> $1::real[]::halfvec
+ ORDER BY said.distance
  LIMIT {most}
 
 -- name: tagged

@@ -1,0 +1,44 @@
+"""Search as the broker ranks it, over the set, without a database: all agents have the same record."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ainp.adapters.embeddings_local import LocalModel
+from ainp.core.discovery import Found, Weights, rank, shared_words, text_of, words_of
+from ainp.core.vectors import YARDSTICK, Scale, Vector, calibrate
+from bench.discovery.dataset import Agent
+
+
+class Meaning:
+    """Agents by the vectors of what they can do."""
+
+    def __init__(self, agents: Sequence[Agent]) -> None:
+        self._said = [(agent.id, capability) for agent in agents for capability in agent.capabilities]
+        self._vectors = embedded([text_of(one.description, one.tags) for _, one in self._said])
+        self.scale: Scale = calibrate(embedded(YARDSTICK))
+
+    def by_vector(self, query: str) -> Sequence[str]:
+        """The ids of all agents by the nearest of their vectors."""
+        return self._ranked(query, Scale(-1.0, 0.999), lexical=False)
+
+    def ours(self, query: str) -> Sequence[str]:
+        """The same as the broker ranks them: with the model's scale, and the bonus for shared words."""
+        return self._ranked(query, self.scale, lexical=True)
+
+    def _ranked(self, query: str, scale: Scale, *, lexical: bool) -> Sequence[str]:
+        (asked,) = embedded([query])
+        words = words_of(query) if lexical else frozenset()
+        found = [
+            Found(agent, scale.similarity(_cosine(asked, vector)), 0, 0, shared_words(words, said.description))
+            for (agent, said), vector in zip(self._said, self._vectors, strict=True)
+        ]
+        return [one.agent for one in rank(found, Weights(), limit=len(found))]
+
+
+def embedded(texts: Sequence[str]) -> Sequence[Vector]:
+    """Vectors of the local model."""
+    return asyncio.run(LocalModel().embed(texts))
+
+
+def _cosine(one: Vector, other: Vector) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
