@@ -34,7 +34,7 @@ async def state_of(api: SignedApi, id_: str) -> Json:
     return await api.call("GET", f"/api/negotiations/{id_}", by=ALICE)
 
 
-async def opened(api: SignedApi, **payload: object) -> str:
+async def opened(api: SignedApi, **payload: Any) -> str:  # noqa: ANN401 - any JSON
     id_ = str(uuid4())
     proposal = {"price": 100, "latency_ms": 60_000, "confidence": 0.9, "terms": {"window": "today"}}
     answer = await say(api, ALICE, BOB, "OFFER", negotiation_id=id_, round=1, proposal=proposal, **payload)

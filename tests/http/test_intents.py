@@ -245,7 +245,7 @@ async def test_an_agent_sends_on_its_socket_and_is_answered(broker: Telling) -> 
         connect(f"ws://127.0.0.1:{broker.port}/?did={did}") as receiver,
         connect(f"ws://127.0.0.1:{broker.port}/?did={sender.did}") as socket,
     ):
-        raw = an_intent(sender, did)
+        raw, answer = an_intent(sender, did), {}
         for sent, expected in (
             (raw, "routed"),
             (raw, "REPLAY_DETECTED"),

@@ -74,6 +74,7 @@ async def test_the_first_mail_to_somebody_costs_postage_and_no_other(database_ur
         assert (await post(api, an_email(ALICE, identity("carol").did)))[0] == 402
         assert (await post(api, an_intent(ALICE, identity("carol").did)))[0] == 200  # no e-mail
         row = await api.broker.database.fetchrow("SELECT * FROM ledger_entries WHERE reason = 'postage'")
+        assert row is not None
         assert (row["from_account"], row["to_account"], row["amount"]) == (f"available:{ALICE.did}", "pool", 2500)
 
 

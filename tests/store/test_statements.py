@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from importlib.resources import files
 from pathlib import Path
 from uuid import UUID
@@ -115,6 +116,35 @@ HOT |= {
     ("usefulness", "lock"): (BUSY,),
     ("usefulness", "of_agent"): (BUSY,),
     ("usefulness", "worker_of"): (TASK,),
+}
+MESSAGE = UUID(md5(b"message4", usedforsecurity=False).hexdigest())
+HOT |= {
+    ("contacts", "crowded"): (BUSY, 100),
+    ("contacts", "forget_marks"): (100,),
+    ("contacts", "forget_tries"): (100, "35 days"),
+    ("contacts", "get"): (BUSY, "did:key:z5"),
+    ("contacts", "guard"): (BUSY, "did:key:z5", "x"),
+    ("contacts", "page"): (BUSY, NEWEST[0], "", None, None, 50),
+    ("mailbox", "forget"): ("365 days", 100),
+    ("mailbox", "inbox"): (BUSY, *NEWEST, 50),
+    ("mailbox", "known_thread"): ("conversation 7",),
+    ("mailbox", "label"): (BUSY, MESSAGE, ["a"], ["b"], 50),
+    ("mailbox", "labelled"): (BUSY, *NEWEST, 50, "rare", False),
+    ("mailbox", "mark"): (BUSY, MESSAGE, True),
+    ("mailbox", "own_threads"): ([BUSY], ["conversation 7"]),
+    ("mailbox", "thread"): (BUSY, "conversation 7", *NEWEST, 50),
+    ("mailbox", "thread_labels"): (BUSY, "conversation 7"),
+    ("mailbox", "thread_summary"): (BUSY, "conversation 7"),
+    ("mailbox", "unread"): (BUSY, *NEWEST, 50),
+    ("messages", "cancel"): (BUSY, "envelope 4"),
+    ("messages", "forget"): (100,),
+    ("messages", "forget_waiting"): (100,),
+    ("messages", "handed_over"): ([MESSAGE], [BUSY]),
+    ("messages", "peek"): (BUSY, 50),
+    ("messages", "peek_sent"): (BUSY, 50),
+    ("messages", "release"): (BUSY, 10, True, 4),
+    ("messages", "sent"): (BUSY, "envelope 4"),
+    ("presence", "leave"): (MESSAGE, [BUSY], [1]),
 }
 
 # How many rows one node of the plan may touch.

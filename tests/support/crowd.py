@@ -5,6 +5,7 @@ import asyncpg
 from ainp.store.queries import load
 
 ROWS = 20_000
+MESSAGES = 5_000
 AGENTS = 500
 BUSY = "did:key:zbusy"  # has a part in half of everything: one agent's history is a big table, too
 
@@ -89,6 +90,43 @@ SELECT CASE WHEN n % 3 = 0 THEN 'forbidden' ELSE 'replay' END, {_CLIENT}, '192.0
 
 INSERT INTO outbox (event, recipients, body)
 SELECT 'receipt.opened', ARRAY[{_WORKER}, {_CLIENT}], '{{}}' FROM generate_series(0, {ROWS - 1}) n;
+
+INSERT INTO messages (id, envelope_id, from_did, to_dids, msg_type, envelope, notice, priority, kept, conversation_id,
+                      body_text, created_at, received_at, expires_at)
+SELECT md5('message' || n)::uuid, 'envelope ' || n, {_CLIENT}, ARRAY[{_WORKER}], 'INTENT', '{{}}', '{{"n":1}}',
+       n % 10 / 10.0, n % 2 = 0, 'conversation ' || n % 1000, 'text', now() - n * interval '1 second',
+       now() - n * interval '1 second', now() + (1000 - n % 1010) * interval '1 second'
+  FROM generate_series(0, {MESSAGES - 1}) n;
+
+INSERT INTO message_queue (message_id, to_did, from_did, priority, queued_at, expires_at)
+SELECT id, to_dids[1], from_did, priority, received_at, expires_at FROM messages;
+
+INSERT INTO mailbox (owner_did, message_id, conversation_id, received, created_at, read_at)
+SELECT DISTINCT ON (m.id, own.did) own.did, m.id, m.conversation_id, own.received, m.created_at,
+       CASE WHEN m.priority < 0.8 OR NOT own.received THEN now() END
+  FROM messages m, LATERAL (VALUES (m.to_dids[1], true), (m.from_did, false)) own (did, received)
+ WHERE m.kept
+ ORDER BY m.id, own.did, own.received DESC;
+
+INSERT INTO mailbox_labels (owner_did, message_id, label, created_at)
+SELECT owner_did, message_id, CASE WHEN left(message_id::text, 2) = '00' THEN 'rare' ELSE 'common' END, created_at
+  FROM mailbox;
+
+INSERT INTO contacts (owner_did, peer_did, message_count, last_seen_at)
+SELECT CASE n % 2 WHEN 0 THEN '{BUSY}' ELSE 'did:key:z' || n END, 'did:key:zpeer' || n, n % 3,
+       now() - n * interval '1 minute'
+  FROM generate_series(0, {MESSAGES - 1}) n;
+
+INSERT INTO mail_marks (key, until)
+SELECT sha256(('mark' || n)::bytea), now() + (1000 - n % 1010) * interval '1 second'
+  FROM generate_series(0, {MESSAGES - 1}) n;
+
+INSERT INTO greylist (from_did, to_did, first_seen_at)
+SELECT {_CLIENT}, 'did:key:zpeer' || n, now() - n * interval '5 minutes' FROM generate_series(0, {MESSAGES - 1}) n;
+
+INSERT INTO broker_nodes (id, until) SELECT md5('node' || n)::uuid, now() FROM generate_series(1, 4) n;
+INSERT INTO presence (did, node, visit)
+SELECT 'did:key:z' || n, md5('node' || 1 + n % 4)::uuid, n FROM generate_series(0, {MESSAGES - 1}) n;
 """  # noqa: S608 - constants of this file
 
 
