@@ -21,6 +21,7 @@ from support.api import a_configuration
 from support.certificates import a_certificate
 from support.fixtures import log
 from support.nats import NatsServer, a_client, a_cluster, a_nats, kept, urls_of
+from support.reader import ROOT
 
 __all__ = ["log"]
 AWAY = "NATS unavailable - brokers hear of events from PostgreSQL alone"
@@ -214,8 +215,8 @@ async def test_a_credentials_file_has_a_jwt_and_its_seed(tmp_path: Path, log: St
     )
     (tmp_path / "empty").write_text("nothing")
     trusted = a_jwt(operator, operator[1], {"type": "operator", "version": 2})
-    preload = {"resolver": "MEMORY", "resolver_preload": accounts}
-    with a_nats(operator=trusted, system_account=system[1], **preload) as nats:
+    known = {"resolver": "MEMORY", "resolver_preload": accounts}
+    with a_nats(operator=trusted, system_account=system[1], **known) as nats:  # type: ignore[arg-type]  # its options
         async with connected(nats.url, nats_credentials_file=file) as bus:
             await bus.publish(some(1, 1, DID))
         async with connected(nats.url, at_once=True, nats_credentials_file=tmp_path / "empty"):
@@ -273,6 +274,22 @@ async def test_permissions_that_are_missing_are_said(log: StringIO) -> None:
             with pytest.raises(BusAway):
                 await bus.publish(some(1, 1, DID))
             assert "ermissions" in (await said(log, "NATS refuses something"))[0]["error"]
+
+
+async def test_the_permissions_of_the_page_are_enough(log: StringIO) -> None:
+    page = (ROOT / "docs" / "bus.md").read_text()
+    publish = ["ainp.>", "$JS.API.STREAM.>"]
+    subscribe = ["ainp.published", "_INBOX.>"]
+    assert all(f"`{subject}`" in page for subject in [*publish, *subscribe])
+    user = {
+        "user": "broker",
+        "password": PASSWORD,
+        "permissions": {"publish": {"allow": publish}, "subscribe": {"allow": subscribe}},
+    }
+    with a_nats(authorization={"users": [user]}) as nats:
+        async with connected(nats.url_for(f"broker:{PASSWORD}@")) as bus:
+            await bus.publish(some(1, 1, DID))
+    assert "NATS refuses something" not in log.getvalue()
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ class Heard:
 
     did: str
     frames: list[Mapping[str, Any]] = field(default_factory=list)
+    envelopes: dict[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> dict[str, str]:
@@ -42,14 +44,26 @@ class Heard:
         async with connect(address, proxy=None) as socket:
             async for text in socket:
                 frame = json.loads(text)
+                if "number" not in frame:  # a message as it was signed; the notice of it comes next
+                    assert frame["to_did"] == self.did
+                    self.envelopes[frame["id"]] = str(text)
+                    continue
                 assert frame["number"] == len(self.frames) + 1, f"{frame} after {len(self.frames)}"
                 self.frames.append(frame)
 
 
 @asynccontextmanager
-async def listening(url: str, everybody: Sequence[Heard]) -> AsyncIterator[None]:
-    """Let *everybody* go on listening, whatever becomes of the broker meanwhile, until the block ends."""
-    running = [asyncio.create_task(_keep_following(heard, url)) for heard in everybody]
+async def listening(url: str | Sequence[str], everybody: Sequence[Heard]) -> AsyncIterator[None]:
+    """
+    Let *everybody* go on listening, whatever becomes of the broker meanwhile, until the block ends.
+
+    Of several brokers they go to another one when theirs has gone; half of them begin with the first.
+    """
+    urls = [url] if isinstance(url, str) else url
+    running = [
+        asyncio.create_task(_keep_following(heard, [*urls[place % len(urls) :], *urls[: place % len(urls)]]))
+        for place, heard in enumerate(everybody)
+    ]
     try:
         yield
     finally:
@@ -59,8 +73,8 @@ async def listening(url: str, everybody: Sequence[Heard]) -> AsyncIterator[None]
     assert {type(end) for end in ended} == {asyncio.CancelledError}, ended
 
 
-async def _keep_following(heard: Heard, url: str) -> None:
-    while True:
+async def _keep_following(heard: Heard, urls: Sequence[str]) -> None:
+    for url in cycle(urls):
         with suppress(OSError, WebSocketException):  # whoever served it was killed
             await heard.follow(url)
         await asyncio.sleep(_PAUSE_S)
