@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import cbor2
 import msgspec
 
+from ainp.core.cbor import NAMES, from_json
 from ainp.core.did import did_of_key
 from ainp.core.http_signature import draft
 from fuzz.targets import KEY, METHOD, NOW, PUBLIC, TARGET
@@ -33,8 +35,16 @@ def seeds() -> Mapping[str, list[bytes]]:
         "envelope": [*envelopes, *wrapped, *_TEXTS[1:2]],
         "signature": list(_signatures()),
         "body": [*_BODIES, *envelopes[:2]],
+        "cbor": [*map(from_json, (*_BODIES, *envelopes[:2])), *map(_numbered, envelopes[:2])],
         "text": [*_TEXTS, *_BODIES],
     }
+
+
+def _numbered(envelope: bytes) -> bytes:
+    """An envelope with numbers for names, in an encoding that tells no lengths."""
+    members = msgspec.json.decode(envelope)
+    numbered = {NAMES.index(name) + 1: value for name, value in members.items()}
+    return cbor2.dumps(numbered, indefinite_containers=True)
 
 
 def _signatures() -> Iterator[bytes]:

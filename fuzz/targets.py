@@ -13,12 +13,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import cbor2
 import msgspec
 import rfc8785
 from nacl.signing import SigningKey
 
 from ainp.core import http_signature, http_signature_forms, lexemes
 from ainp.core.canonical import canonical
+from ainp.core.cbor import from_json, to_json
 from ainp.core.envelope import Scheme, canonical_text, open_envelope, verify
 from ainp.core.errors import BrokerError, InvalidSignature
 from ainp.core.http_signature import Message
@@ -86,6 +88,18 @@ def body(data: bytes) -> None:
             json.loads(data, object_pairs_hook=_once)
 
 
+def cbor(data: bytes) -> None:
+    """Read a body in CBOR, and write the JSON that it is in CBOR again."""
+    for envelope in (False, True):
+        try:
+            text = to_json(data, envelope=envelope)
+        except BrokerError:
+            continue
+        value = msgspec.json.decode(text)
+        assert msgspec.json.decode(to_json(from_json(text))) == value, "what is written again is another body"
+        assert envelope or cbor2.loads(data) == value or b"b64" in data, "the library reads another body"
+
+
 def text(data: bytes) -> None:
     """Write any JSON canonically: as the reference does, or not at all."""
     try:
@@ -107,6 +121,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "envelope": envelope,
     "signature": signature,
     "body": body,
+    "cbor": cbor,
     "text": text,
 }
 
