@@ -14,6 +14,7 @@ from ainp.operations import fsck, trail
 from ainp.worker import payments
 from support.api import Api, an_api
 from support.clock import let_pass
+from support.mail import an_email
 from support.providers import CoinbaseStandIn, a_coinbase, signature
 from support.races import at_once, errors, statuses
 from support.shapes import check_values
@@ -22,6 +23,7 @@ from support.world import ADMIN_TOKEN
 
 ALICE, BOB = identity("alice"), identity("bob")
 HOOK, REQUESTS = "/api/payments/webhooks/coinbase", "/api/payments/requests"
+SEND = "/api/intents/send"
 HAD = 1_000_000
 _NUMBERS = count()
 Json = Any
@@ -430,6 +432,24 @@ async def test_whoever_has_too_little_is_told_how_to_pay_and_pays(shop: Shop) ->
     assert f'request_id="{told["request_id"]}"' in answer.headers["www-authenticate"]
     assert again.json()["request_id"] == told["request_id"]  # the same invoice, not one more
     assert (done.status_code, done.json()["locked_atomic"]) == (200, str(HAD + 500))
+
+
+async def test_postage_that_is_not_there_can_be_bought(database_url: str) -> None:
+    settings = {"email_postage_enabled": True, "email_postage_amount_atomic": 2500, "initial_credits": 1000}
+    async with a_coinbase() as coinbase, an_api(database_url, **settings, **coinbase.settings()) as api:
+        shop, raw = Shop(api, coinbase), an_email(ALICE, BOB.did)
+        await api.call("POST", "/api/agents/register", {"did": ALICE.did, "capabilities": []})
+        answer = await api.client.post(SEND, content=raw, headers={"content-type": "application/json"})
+        told = answer.json()
+        (charge,) = coinbase.charges
+        coinbase.paid(charge)
+        await shop.tell(coinbase.webhook(charge))
+        sent = await api.client.post(SEND, content=raw, headers={"content-type": "application/json"})
+
+        assert (answer.status_code, told["error"], told["amount_atomic"]) == (402, "INSUFFICIENT_CREDITS", "1500")
+        assert 'rel="payment"' in answer.headers["link"]
+        assert sent.status_code == 200  # the same envelope
+        assert await shop.has(ALICE.did) == 0
 
 
 async def test_nobody_is_asked_to_pay_for_another(shop: Shop) -> None:

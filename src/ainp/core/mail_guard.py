@@ -86,7 +86,7 @@ def admit(
         _check_greylist(seen.first_tried_at, delay=policy.greylist, now=now)
     if policy.postage and not seen.standing.known:
         if seen.available < policy.postage:
-            raise InsufficientCredits(needed=policy.postage, have=seen.available)
+            raise InsufficientCredits(needed=policy.postage, have=seen.available, of=message.sender)
         return postage(message.sender, policy.postage, message.id)
     return ()
 
