@@ -7,14 +7,15 @@ Everything that an agent can ask of a broker, each as a function from who asks t
 # ruff: noqa: ARG001 - every call takes who asks, also where the signature alone says it
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ainp.client.ask import Ask, did_of, get, of, part, post, raw
 from ainp.client.identity import Identity
-from ainp.wire.agents import AddressBody, AgentReply, CapabilityBody, RegisterBody, RegisteredReply
+from ainp.wire.agents import AddressBody, AgentReply, CapabilityBody, EmbeddingSent, RegisterBody, RegisteredReply
 from ainp.wire.credits import BalanceReply, DepositBody, DepositReply, TransactionsReply
+from ainp.wire.discovery import FoundReply, QueryBody
 from ainp.wire.health import HealthReply, ReadyReply
 from ainp.wire.negotiations import (
     AcceptBody,
@@ -59,6 +60,20 @@ def register(by: Who, *capabilities: str | CapabilityBody, ttl_ms: float | None 
 def agent(by: Who, did: str | None = None) -> Ask[AgentReply]:
     """An agent that is registered now: oneself, or another."""
     return get(f"/api/agents/{did_of(by, did)}", AgentReply)
+
+
+def search(
+    by: Who,
+    description: str | None = None,
+    *,
+    embedding: EmbeddingSent = None,
+    tags: Sequence[str] = (),
+    min_trust: float | None = None,
+    limit: int | None = None,
+) -> Ask[list[FoundReply]]:
+    """Agents that can do what is described, best first; in strict mode, too, anybody may ask."""
+    body = QueryBody(description, embedding, list(tags), min_trust, limit=limit)
+    return post("/api/discovery/search", body, list[FoundReply])
 
 
 def reputation(by: Who, did: str | None = None) -> Ask[ReputationReply]:

@@ -179,6 +179,7 @@ class Client(_Either):
 
     register = _now(calls.register)
     agent = _now(calls.agent)
+    search = _now(calls.search)
     reputation = _now(calls.reputation)
     history = _now(calls.history)
     initiate = _now(calls.initiate)
@@ -293,6 +294,7 @@ class AsyncClient(_Either):
 
     register = _soon(calls.register)
     agent = _soon(calls.agent)
+    search = _soon(calls.search)
     reputation = _soon(calls.reputation)
     history = _soon(calls.history)
     initiate = _soon(calls.initiate)

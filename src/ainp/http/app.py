@@ -208,7 +208,8 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
     else:
         _decode(route, call, raw)
     await rates.admit_actor(call)
-    keyed = route.writes and not (route.envelope or route.hook)  # these have an id of their own for that
+    # An envelope and a hook have an id of their own for that; a search changes nothing.
+    keyed = route.writes and not (route.envelope or route.hook or route.reads)
     key = call.headers.get("idempotency-key") if keyed else None
     if key is None:
         reply = await route.handler(call)

@@ -40,18 +40,21 @@ SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_p
   JOIN agents a ON a.id = c.agent_id
 
 -- name: nearest_tagged
--- The same by looking at every capability that has one of the tags: for tags that few have.
+-- The same by looking at every capability that has one of the tags: for tags that few have. One by one (OFFSET 0), as a
+-- plan that was made while there were few vectors would read all of them.
 SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
-       (a.usefulness_score_cached * 100)::int AS usefulness,
-       1 - (v.embedding <=> $1::real[]::halfvec) AS cosine
+       (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
   FROM capabilities c
+ CROSS JOIN LATERAL (
+        SELECT v.embedding <=> $1::real[]::halfvec AS distance
+          FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = {model}
+        OFFSET 0) near
   JOIN agents a ON a.id = c.agent_id
-  JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
  WHERE c.tags && $2::text[]
    AND (a.expires_at IS NULL OR a.expires_at > now())
    AND a.trust_rank >= $3::int
    AND a.did <> ALL ($4::text[])
- ORDER BY v.embedding <=> $1::real[]::halfvec
+ ORDER BY near.distance
  LIMIT {most}
 
 -- name: nearest_trusted

@@ -1,0 +1,18 @@
+"""The SDK finds agents."""
+
+from ainp.client.clients import AsyncClient
+from support.signing import a_strict_broker, identity
+
+
+async def test_an_agent_is_found_with_the_sdk_by_whoever_asks(database_url: str) -> None:
+    alice = identity("alice")
+    async with a_strict_broker(database_url) as (_, port):
+        url = f"http://127.0.0.1:{port}"
+        async with AsyncClient(url, alice) as client:
+            await client.register("Writes sonnets and limericks")
+            (signed,) = await client.search("somebody who writes limericks")
+        async with AsyncClient(url) as nobody:
+            (found,) = await nobody.search("somebody who writes limericks", limit=1, tags=[], min_trust=0)
+
+    assert (signed.did, found.did) == (alice.did, alice.did)
+    assert 0 < found.rank.score < 1
