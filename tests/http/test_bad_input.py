@@ -139,7 +139,7 @@ async def test_a_number_that_is_far_too_large_is_refused(world: World, route: Ro
                     content = wrong.with_literal(sent.body, path, str(number).encode())
                     response = await world.send(route.method, sent.path, content, sent.headers)
 
-                    refused(response, (400, "INVALID_REQUEST"), (409, "PROPOSAL_CHANGED"))
+                    refused(response, (400, "INVALID_REQUEST"), (409, "PROPOSAL_CHANGED"), (400, "INVALID_PROOF"))
 
 
 @pytest.mark.parametrize("route", POSTS)

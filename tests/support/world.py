@@ -1,5 +1,6 @@
 """A broker where everything exists once, a right request for each of its routes, and a look at all that is stored."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ class World:
     committee: Sequence[str]
     epoch: int
     payment: str
-    look: str
     mail: str
+    look: str
 
     async def send(
         self,
@@ -121,8 +122,8 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
             committee=settled["receipt"]["committee"],
             epoch=settled["receipt"]["committee_epoch"],
             payment=payment["request_id"],
-            look=await api.broker.database.fetchval(LOOK),
             mail=await written(api.client, client),
+            look=await api.broker.database.fetchval(LOOK),
         )
 
 
@@ -263,6 +264,21 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
         "/api/stakes/unstake", {"agent_did": w.others[0], "amount_atomic": 1000}
     ),
     ("POST", "/api/stakes/cancel-unstake"): lambda w: Sent("/api/stakes/cancel-unstake", {"agent_did": w.others[1]}),
+    ("POST", "/api/usefulness/proofs"): lambda w: Sent(
+        "/api/usefulness/proofs",
+        {
+            "work_type": "compute",
+            "metrics": {"compute_ms": 5},
+            "trace_id": "a trace",
+            "timestamp": time.time() * 1000,
+            "intent_id": "translate",
+            "receipt_id": None,
+            "attestations": ["vouched"],
+            "agent_did": w.client,
+        },
+    ),
+    ("POST", "/api/usefulness/aggregate"): lambda _: Sent("/api/usefulness/aggregate", {}),
+    ("GET", "/api/usefulness/agents/{did}"): lambda w: Sent(f"/api/usefulness/agents/{w.client}"),
     ("GET", "/api/stakes/{did}"): lambda w: Sent(f"/api/stakes/{w.client}"),
     ("POST", "/api/admin/slash"): lambda w: Sent(
         "/api/admin/slash",
