@@ -1,5 +1,7 @@
 """Defects of the known implementation in who is believed and what is answered, each by its number."""
 
+import base64
+
 import pytest
 
 from support.api import an_api
@@ -38,15 +40,16 @@ async def test_def_12_only_the_whole_admin_token_is_taken(database_url: str, sho
 async def test_def_73_numbers_are_numbers_and_an_embedding_is_no_database_text(database_url: str) -> None:
     async with an_api(database_url) as api:
         (did,) = await api.register(1)
-        address = {"did": did, "capabilities": [{"description": "reads", "embedding": "AACAPwAAAEA="}]}
+        address = {"did": did, "capabilities": [{"description": "reads receipts"}]}
         await api.call("POST", "/api/agents/register", {"address": address})
 
-        agent = await api.get(f"/api/agents/{did}")
+        agent = await api.get(f"/api/agents/{did}?embeddings=true")
 
         assert isinstance(agent["trust"]["score"], float)
         assert {type(value) for value in agent["trust"]["dimensions"].values()} == {float}
         assert isinstance(agent["usefulness_score_cached"], float)
-        assert not agent["capabilities"][0]["embedding"].startswith("[")
+        embedding = base64.b64decode(agent["capabilities"][0]["embedding"], validate=True)
+        assert len(embedding) == 256 * 4  # float32, of the local model
 
 
 async def test_def_97_the_receipt_a_script_reads_is_that_of_its_own_negotiation(database_url: str) -> None:

@@ -136,7 +136,7 @@ async def test_what_clients_send_makes_no_new_series(world: World) -> None:
     assert after.moved(before, "ainp_http_requests_total", route="unmatched", status="400") == 5
     assert after.moved(before, "ainp_http_requests_total", route="/api/receipts/{task_id}", status="404") == 5
     assert after.values_of("route") <= {*(route.path for route in ROUTES), "unmatched", "/docs", "/openapi.json"}
-    assert after.values_of("method") <= {"GET", "HEAD", "POST", "other"}
+    assert after.values_of("method") <= {"GET", "HEAD", "POST", "PUT", "other"}
 
 
 async def test_it_is_openmetrics_for_who_asks(world: World) -> None:

@@ -20,6 +20,8 @@ from support.races import wait_until
 from support.said import what_is_logged
 from support.signing import a_strict_api, identity
 
+AGGREGATED = "[UsefulnessAggregator] Cron job scheduled (0 * * * *)"
+
 
 @pytest.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
@@ -204,7 +206,7 @@ async def test_the_jobs_are_named_with_the_words_that_their_failures_log(api: Ap
     with what_is_logged() as said:
         jobs = {job.name: job for job in scheduled(api.broker)}
 
-    assert said.messages == ["[PoU Finalizer] Cron job scheduled (*/1 * * * *)"]
+    assert said.messages == [AGGREGATED, "[PoU Finalizer] Cron job scheduled (*/1 * * * *)"]
     assert jobs["pou-finalizer"].failed == "[PoU Finalizer] Job error"
     assert set(jobs) >= {"negotiation-expiry", "committee-epoch", "ledger-roll-up", "idempotency-keys"}
 
@@ -214,7 +216,7 @@ async def test_a_finalizer_that_is_switched_off_says_so_and_is_not_scheduled(dat
         with what_is_logged() as said:
             jobs = scheduled(api.broker)
 
-        assert said.messages == ["[PoU Finalizer] Disabled via flag POU_FINALIZER_ENABLED"]
+        assert said.messages == [AGGREGATED, "[PoU Finalizer] Disabled via flag POU_FINALIZER_ENABLED"]
         assert "pou-finalizer" not in {job.name for job in jobs}
 
 

@@ -306,6 +306,9 @@ MAX_CAPABILITY_EVIDENCE_LENGTH: Annotated[
 MAX_DIMENSION: Annotated[
     int, Limit(Of.AGENT, "numbers of an embedding", "400", "what an index of half precision holds")
 ] = 4000
+MAX_EMBEDDING_LENGTH: Annotated[
+    int, Limit(Of.AGENT, "characters of an embedding in base64", "400", "as many numbers as it may have")
+] = 4 * -(-4 * MAX_DIMENSION // 3)
 MAX_FOUND: Annotated[int, Limit(Of.AGENT, "agents that a search finds", "400", "who needs more asks better")] = 100
 
 MAX_OPEN_PER_PAIR: Annotated[

@@ -77,10 +77,7 @@ class Refusals:
         if gathered is not None:
             gathered.count += 1
             return True
-        if (
-            len(self._kinds) >= min(KINDS, self._budget - 1)
-            or self._of_address[refusal.address] >= KINDS_OF_ADDRESS
-        ):
+        if len(self._kinds) >= min(KINDS, self._budget - 1) or self._of_address[refusal.address] >= KINDS_OF_ADDRESS:
             self._left_out[refusal.code] += 1
             return False
         self._of_address[refusal.address] += 1

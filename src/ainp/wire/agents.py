@@ -12,6 +12,7 @@ from ainp.core.limits import (
     MAX_CAPABILITY_EVIDENCE_LENGTH,
     MAX_DESCRIPTION_LENGTH,
     MAX_DIMENSION,
+    MAX_EMBEDDING_LENGTH,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     MAX_VERSION_LENGTH,
@@ -23,12 +24,15 @@ Description = Annotated[str, Meta(min_length=1, max_length=MAX_DESCRIPTION_LENGT
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_LENGTH)]
 
 
+_Base64 = Annotated[str, Meta(max_length=MAX_EMBEDDING_LENGTH, description="base64 of little-endian float32")]
+
+
 class EmbeddingBody(Struct):
     """An embedding with what made it."""
 
-    b64: Annotated[str, Meta(description="base64 of little-endian float32")]
+    b64: _Base64
     dim: Annotated[int, Meta(ge=1, le=MAX_DIMENSION)] | None = None
-    dtype: Annotated[str, Meta(description="f32")] = F32
+    dtype: Annotated[str, Meta(max_length=len(F32), description="f32")] = F32
     model: Annotated[str, Meta(max_length=200)] | None = None
 
     def sent(self) -> Sent:
@@ -43,7 +47,7 @@ class EmbeddingBody(Struct):
 
 
 EmbeddingSent = Annotated[
-    str | Annotated[list[float], Meta(max_length=MAX_DIMENSION)] | EmbeddingBody | None,
+    _Base64 | Annotated[list[float], Meta(max_length=MAX_DIMENSION)] | EmbeddingBody | None,
     Meta(description="base64 of little-endian float32, an array of numbers, or an object that names the model"),
 ]
 
