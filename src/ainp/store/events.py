@@ -22,9 +22,10 @@ async def waiting(db: Session) -> bool:
     return await db.fetchval(_SQL["waiting"]) is not None
 
 
-async def publish(db: Session, *, batch: int) -> int:
-    """Number a batch and make it readable; how many there were."""
-    return await db.fetchval(_SQL["publish"], batch) or 0
+async def publish(db: Session, *, batch: int) -> tuple[int, bool]:
+    """Number a batch and make it readable; how many there were, and whether any was a message between agents."""
+    row = await db.fetchrow(_SQL["publish"], batch)
+    return (0, False) if row is None else (row["count"], row["messages"])
 
 
 async def forget(db: Session, *, older_than: timedelta, batch: int) -> int:

@@ -20,6 +20,8 @@ from ainp.worker.bus import hand_on_forever
 NAME = "event-publisher"
 _BATCH = 1_000
 _LOOK_EVERY_S = 0.05  # how long an event waits; what comes meanwhile is cheaper together
+_LOOK_SOON_S = 0.003  # while agents talk to each other, who wait for an answer
+_TALK_S = 1.0  # for so long after a message they do
 _TRY_EVERY_S = 1.0
 
 
@@ -60,8 +62,13 @@ async def _handing_on(database: Database, bus: Bus | None) -> AsyncIterator[asyn
 
 async def _lead(own: Session, published: asyncio.Event) -> None:
     logger().info("Event publisher leads")
+    loop = asyncio.get_running_loop()
+    talk_ends = loop.time()
     while True:
         while await events.waiting(own):
-            PUBLISHED.of().count(await events.publish(own, batch=_BATCH))
+            count, messages = await events.publish(own, batch=_BATCH)
+            PUBLISHED.of().count(count)
             published.set()
-        await asyncio.sleep(_LOOK_EVERY_S)
+            if messages:
+                talk_ends = loop.time() + _TALK_S
+        await asyncio.sleep(_LOOK_SOON_S if loop.time() < talk_ends else _LOOK_EVERY_S)

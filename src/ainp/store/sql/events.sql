@@ -42,7 +42,9 @@ WITH taken AS MATERIALIZED (
   SELECT p.position, p.event, p.recipients, coalesce(n.numbers, '{}'), p.body, p.created_at
     FROM placed p LEFT JOIN named n USING (position)
 )
-SELECT (SELECT count(*) FROM taken) AS count, pg_notify('ainp_events', last::text) FROM published
+SELECT (SELECT count(*) FROM taken) AS count, (SELECT bool_or(event LIKE 'message.%') FROM taken) AS messages,
+       pg_notify('ainp_events', last::text)
+  FROM published
 
 -- name: head
 -- The position of the last event.
