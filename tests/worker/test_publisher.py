@@ -130,7 +130,7 @@ async def test_a_batch_of_two_publishers_at_once_is_numbered_once(database: Data
 
     await asyncio.gather(*(events.publish(database, batch=7) for _ in range(60)))
 
-    while await events.publish(database, batch=1000):
+    while (await events.publish(database, batch=1000))[0]:
         pass
     await check(database, writers=1, count=200)
 
@@ -183,7 +183,7 @@ async def test_forgetting_works_off_many_batches(database: Database) -> None:
         "INSERT INTO outbox (event, recipients, body) SELECT 'test', $1, '{}' FROM generate_series(1, 2500)",
         list(RECEIVERS),
     )
-    while await events.publish(database, batch=300):
+    while (await events.publish(database, batch=300))[0]:
         pass
     await let_pass(database, timedelta(days=1))
 
