@@ -13,6 +13,7 @@ from ainp.client.identity import Identity
 from ainp.core.audit import Finding
 from ainp.core.http_signature import USUAL, draft
 from ainp.operations import fsck
+from support.providers import a_coinbase
 from support.signing import SignedApi, a_strict_broker, committee_of, identity
 from support.socket import Answer, Raw
 from support.world import LOOK
@@ -185,7 +186,10 @@ class Target:
 @asynccontextmanager
 async def a_target(database_url: str, **settings: Any) -> AsyncIterator[Target]:  # noqa: ANN401 - settings
     """Start a broker and give its agents something to lose."""
-    async with a_strict_broker(database_url, **settings) as (api, port):
+    async with (
+        a_coinbase() as coinbase,
+        a_strict_broker(database_url, **{**coinbase.settings(), **settings}) as (api, port),
+    ):
         await api.register(ALICE, BOB, *AUDITORS)
         settled, second = await api.settled(ALICE, BOB), await api.settled(ALICE, BOB)
         await api.register(CAROL)  # too late to be drawn
