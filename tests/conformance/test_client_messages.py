@@ -115,11 +115,15 @@ async def test_typescript_agent_class_answers_over_its_socket(broker: Telling) -
     ):
         await post(broker.api, "/api/intents/send", intent)
         heard = json.loads(await bob.recv())
+        while heard.get("id") != intent["id"]:  # what was sent to it before, and not heard
+            heard = json.loads(await bob.recv())
         answer = typescript(
             BOB, msg_type="RESULT", to_did=heard["from_did"], trace_id=heard["trace_id"], payload={"status": "success"}
         )
         await bob.send(json.dumps(answer))
         result = json.loads(await alice.recv())
+        while result.get("id") != answer["id"]:
+            result = json.loads(await alice.recv())
 
     assert (heard["msg_type"], heard["id"]) == ("INTENT", intent["id"])
     assert result == answer
