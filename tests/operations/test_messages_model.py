@@ -166,7 +166,7 @@ class Ours:
     async def told(self) -> list[str]:
         """What was told, in order."""
         rows = await self.db.fetch(
-            "SELECT body ->> 'envelope_id' AS id FROM outbox WHERE recipients = ARRAY[$1] ORDER BY id", self.did
+            "SELECT body ->> 'envelope_id' AS id FROM outbox WHERE recipients = ARRAY[$1] ORDER BY outbox.id", self.did
         )
         return [row["id"] for row in rows]
 
