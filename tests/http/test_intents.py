@@ -223,7 +223,7 @@ async def test_what_can_not_be_routed_is_refused(
 async def no_messages_written(api: Api) -> AsyncIterator[None]:
     tables = ("messages", "message_queue", "mailbox", "outbox", "events", "contacts")
     look = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608
-    while await api.broker.database.fetchval("SELECT count(*) FROM outbox"):  # of tests before, not published yet
+    while await api.broker.database.fetchval("SELECT count(*) FROM outbox"):  # noqa: ASYNC110 - of tests before
         await asyncio.sleep(0.02)
     before = await api.broker.database.fetchrow(look)
     yield
