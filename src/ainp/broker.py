@@ -1,5 +1,6 @@
 """What every handler and job works with: the database, the policies, the lists of candidates, the events."""
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -44,6 +45,7 @@ class Broker:
     bus: Bus | None = None  # events go to sockets alone
     identity: Identity | None = None  # it signs nothing
     presence: Presence = field(default_factory=Presence)
+    talked: asyncio.Event = field(default_factory=asyncio.Event)  # a message was sent: whoever publishes need not wait
     providers: Providers | None = None  # nobody pays
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)

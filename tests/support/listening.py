@@ -93,7 +93,7 @@ async def a_telling_broker(database_url: str, *, publishes: bool = True, **setti
             asyncio.create_task(deliver_forever(api.broker)),
         ]
         if publishes:
-            tasks.append(asyncio.create_task(publish_forever(api.broker.database)))
+            tasks.append(asyncio.create_task(publish_forever(api.broker.database, talked=api.broker.talked)))
         try:
             async with a_socket(api.broker) as raw:
                 yield Telling(api, raw.port)

@@ -30,7 +30,7 @@ async def handing_on(database_url: str, nats: NatsServer, **settings: object) ->
         assert bus is not None
         tasks = [
             asyncio.create_task(bus.keep_connected()),
-            asyncio.create_task(publish_forever(api.broker.database, bus)),
+            asyncio.create_task(publish_forever(api.broker.database, bus, talked=api.broker.talked)),
         ]
         try:
             yield api

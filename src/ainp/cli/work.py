@@ -119,6 +119,6 @@ async def work_forever(broker: Broker) -> None:
     """Do everything that needs no request, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(run_forever(broker.database, scheduled(broker)), name="jobs")
-        group.create_task(publish_forever(broker.database, broker.bus), name="publisher")
+        group.create_task(publish_forever(broker.database, broker.bus, talked=broker.talked), name="publisher")
         if broker.settings.aggregates:
             group.create_task(usefulness.at_start(broker), name="usefulness")

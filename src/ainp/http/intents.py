@@ -34,12 +34,14 @@ async def send(call: Call) -> Reply:
         expected = ", ".join([*_ROUTES, *_TO_THE_INDEX])
         raise UnsupportedMsgType(f"msg_type: found {msg_type[:40]!r}, expected one of {expected}")
     try:
-        return await route(call)
+        reply = await route(call)
     except (AgentOffline, QueueFull):
         # It may be sent again as it is, once somebody is there: its id is not used up.
         if isinstance(call.db, Once):
             await call.db.give_back()
         raise
+    call.broker.talked.set()
+    return reply
 
 
 async def peek(call: Call) -> Reply:

@@ -285,7 +285,7 @@ class Database:
             self._url,
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=STATEMENT_S,
-            server_settings=_SESSION | _DEDICATED,
+            server_settings=_SESSION | PLANS | _DEDICATED,
         )
         try:
             yield connection

@@ -7,7 +7,7 @@ connection is the lock alone: a batch is one statement, and it is in the outbox 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from ainp.adapters.nats import Bus
 from ainp.core.errors import BrokerError
@@ -25,8 +25,13 @@ _TALK_S = 1.0  # for so long after a message they do
 _TRY_EVERY_S = 1.0
 
 
-async def publish_forever(database: Database, bus: Bus | None = None) -> None:
-    """Publish whenever this process leads, also to *bus*, until cancelled; a database that is gone is waited for."""
+async def publish_forever(database: Database, bus: Bus | None = None, *, talked: asyncio.Event | None = None) -> None:
+    """
+    Publish whenever this process leads, also to *bus*, until cancelled; a database that is gone is waited for.
+
+    *talked* is set by requests of this process that have sent a message.
+    """
+    talked = asyncio.Event() if talked is None else talked
     failed = ""
     while True:
         try:
@@ -37,7 +42,7 @@ async def publish_forever(database: Database, bus: Bus | None = None) -> None:
                 await events.waiting(own)  # before it says that it leads: the tables may be missing
                 failed = ""
                 async with _handing_on(database, bus) as published:
-                    await _lead(own, published)
+                    await _lead(own, published, talked)
         except Exception as error:  # noqa: BLE001 - nobody restarts this loop
             reason = str(error) or type(error).__name__
             if reason != failed:  # once, not every second
@@ -60,7 +65,7 @@ async def _handing_on(database: Database, bus: Bus | None) -> AsyncIterator[asyn
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _lead(own: Session, published: asyncio.Event) -> None:
+async def _lead(own: Session, published: asyncio.Event, talked: asyncio.Event) -> None:
     logger().info("Event publisher leads")
     loop = asyncio.get_running_loop()
     talk_ends = loop.time()
@@ -71,4 +76,7 @@ async def _lead(own: Session, published: asyncio.Event) -> None:
             published.set()
             if messages:
                 talk_ends = loop.time() + _TALK_S
-        await asyncio.sleep(_LOOK_SOON_S if loop.time() < talk_ends else _LOOK_EVERY_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SOON_S if loop.time() < talk_ends else _LOOK_EVERY_S):
+                await talked.wait()
+        talked.clear()
