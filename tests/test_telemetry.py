@@ -1,16 +1,15 @@
 """What is logged in one go reads as if each line had been logged alone."""
 
 import json
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
-import structlog
 
 from ainp.telemetry import Line, configure_logging, log, logger
 from ainp.telemetry import logs as telemetry
+from support.said import the_log_as_it_was
 
 LINES = (
     Line("Negotiation settled successfully", {"negotiation_id": "n", "amount": 7, "none": None}),
@@ -38,13 +37,9 @@ class Stream(StringIO):
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    monkeypatch.setattr(telemetry, "_output", None)
     monkeypatch.setattr(telemetry, "_now", lambda: "2026-01-01T00:00:00.000Z")
-    yield
-    structlog.reset_defaults()
+    with the_log_as_it_was():
+        yield
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["machine", "terminal"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from ainp.cli import app
@@ -19,6 +19,7 @@ from ainp.telemetry import configure_logging
 from support.fixtures import module_database_url
 from support.flaky import a_flaky_server, answer
 from support.listening import a_telling_broker
+from support.said import the_log_as_it_was
 from support.serving import AINP, an_environment
 from support.signing import ADMIN_TOKEN
 
@@ -46,14 +47,13 @@ class Shell:
 async def shell(
     module_database_url: str, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shell]:
-    configure_logging("ERROR", stream=StringIO())  # else the broker logs to where the command prints
-    async with a_telling_broker(
-        module_database_url, auth_mode="strict", initial_credits=1000, admin_token=ADMIN_TOKEN
-    ) as telling:
-        shell = Shell(tmp_path_factory.mktemp("shell"), f"http://127.0.0.1:{telling.port}")
-        assert (await shell.ainp("call", "POST", "/api/agents/register", "-d", HERE)).exit_code == 0
-        yield shell
-    structlog.reset_defaults()
+    settings: dict[str, Any] = {"auth_mode": "strict", "initial_credits": 1000, "admin_token": ADMIN_TOKEN}
+    with the_log_as_it_was():
+        configure_logging("ERROR", stream=StringIO())  # else the broker logs to where the command prints
+        async with a_telling_broker(module_database_url, **settings) as telling:
+            shell = Shell(tmp_path_factory.mktemp("shell"), f"http://127.0.0.1:{telling.port}")
+            assert (await shell.ainp("call", "POST", "/api/agents/register", "-d", HERE)).exit_code == 0
+            yield shell
 
 
 async def test_the_script_asks_and_is_answered(shell: Shell) -> None:

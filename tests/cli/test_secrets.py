@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -19,8 +18,8 @@ from ainp import setting_secrets
 from ainp.cli import app
 from ainp.settings import Settings, load_settings
 from ainp.telemetry import configure_logging, logger
-from ainp.telemetry import logs as telemetry
 from support.fixtures import module_database_url
+from support.said import the_log_as_it_was
 from support.serving import Served, a_data_dir, a_free_port, commands_on, serving
 
 __all__ = ["module_database_url"]
@@ -169,19 +168,15 @@ def test_help_shows_no_value() -> None:
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["machine", "terminal"])
 def test_a_traceback_in_the_log_shows_lines_and_no_values(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> None:
-    stream, root = io.StringIO(), logging.getLogger()
+    stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    monkeypatch.setattr(telemetry, "_output", None)
-    configure_logging("DEBUG", stream=stream)
-    try:
-        fail(load_settings(_env_file=None, **{name.lower(): value for name, value in all_of_them().items()}))
-    except RuntimeError:
-        logger().exception("It failed")
-        logging.getLogger("a library").exception("It failed, too")
-    finally:
-        structlog.reset_defaults()
+    with the_log_as_it_was():
+        configure_logging("DEBUG", stream=stream)
+        try:
+            fail(load_settings(_env_file=None, **{name.lower(): value for name, value in all_of_them().items()}))
+        except RuntimeError:
+            logger().exception("It failed")
+            logging.getLogger("a library").exception("It failed, too")
 
     assert stream.getvalue().count("RuntimeError: expected") == 2
     assert_nothing_told(stream.getvalue())

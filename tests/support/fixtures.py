@@ -1,16 +1,14 @@
 """Fixtures of the tests that speak HTTP; their conftest.py names them."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from io import StringIO
 
 import pytest
-import structlog
 
 from ainp.telemetry import configure_logging
-from ainp.telemetry import logs as telemetry
 from support.database import Databases
 from support.documented import every_answer_is_documented
+from support.said import the_log_as_it_was
 from support.world import World, a_world
 
 __all__ = ["every_answer_is_documented", "log", "module_database_url", "world"]
@@ -31,12 +29,9 @@ async def world(module_database_url: str, anyio_backend: str) -> AsyncIterator[W
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+def log() -> Iterator[StringIO]:
     """What the broker logs, as lines of JSON."""
-    stream, root = StringIO(), logging.getLogger()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    monkeypatch.setattr(telemetry, "_output", None)
-    configure_logging("INFO", stream=stream)
-    yield stream
-    structlog.reset_defaults()
+    stream = StringIO()
+    with the_log_as_it_was():
+        configure_logging("INFO", stream=stream)
+        yield stream

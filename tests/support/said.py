@@ -1,10 +1,29 @@
 """What was logged while a test ran."""
 
+import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from structlog.testing import capture_logs
+
+from ainp.telemetry import logs
+
+
+@contextmanager
+def the_log_as_it_was() -> Iterator[None]:
+    """Whatever is configured in here is gone afterwards: the libraries' log, structlog's and what is logged at once."""
+    root, output = logging.getLogger(), logs._output
+    handlers, level = root.handlers[:], root.level
+    logs._output = None
+    try:
+        yield
+    finally:
+        logs._output = output
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
 
 
 @contextmanager
