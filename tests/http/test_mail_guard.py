@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from support.api import Api, Json, an_api
-from support.mail import an_email, an_intent
+from support.mail import a_payload, an_email, an_intent
 from support.races import at_once, statuses, two_apis
 from support.signing import identity
 
@@ -107,3 +107,15 @@ async def test_a_content_may_come_again_when_its_time_is_over(database_url: str)
         assert (await post(api, an_email(ALICE, identity("carol").did)))[0] == 200
     async with an_api(database_url, email_content_dedupe_enabled=False) as api:
         assert (await post(api, an_email(ALICE, BOB.did)))[0] == 200
+
+
+async def test_a_content_that_reached_nobody_is_not_marked(database_url: str) -> None:
+    """What is refused as nobody is there, or as it is blocked, may come again: it was no first copy of anything."""
+    async with an_api(database_url) as api:
+        away = an_intent(ALICE, BOB.did, payload=a_payload("offer", kind="EMAIL_OFFER"), metadata={"no_queue": True})
+        assert (await post(api, away))[1]["error"] == "AGENT_OFFLINE"
+
+        await api.broker.presence.enter(api.broker.database, BOB.did, fresh=True)
+        assert (await post(api, away))[0] == 200
+        again = an_intent(ALICE, BOB.did, payload=a_payload("offer", kind="EMAIL_OFFER"))
+        assert (await post(api, again))[1]["error"] == "DUPLICATE_EMAIL"

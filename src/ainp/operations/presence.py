@@ -40,6 +40,7 @@ class Presence:
     async def enter(self, db: Session, did: AgentDid, *, fresh: bool) -> None:
         """Note a socket of an agent before it is opened; *fresh* if it does not go on from a number."""
         self._sockets[did] += 1
+        visit = None
         try:
             if did not in self._visits:
                 self._number += 1
@@ -48,6 +49,8 @@ class Presence:
                 self._visits[did] = max(visit.number, self._visits.get(did, 0))
         except BaseException:
             self.leave(did)
+            if visit is not None and did not in self._visits:
+                self._gone[did] = visit.number  # the answer may be lost, not what was written
             raise
         self._gone.pop(did, None)
         self.arrived.append((did, fresh))

@@ -1,7 +1,7 @@
 """
 What a process with sockets does beside answering: it says who is here, and hands over what has waited for them.
 
-Not a job: every process does it for its own agents. Who comes is looked for three times, as somebody who has not seen
+Not a job: every process does it for its own agents. Who comes is looked for four times, as somebody who has not seen
 it come may have put a message into the queue until the last statement of that moment has ended.
 """
 
@@ -20,7 +20,7 @@ from ainp.telemetry import logger
 
 _WRITE_EVERY_S = 0.05
 _STAY_EVERY_S = LEASE.total_seconds() / 4
-_LOOK_AFTER_S = (0.0, 1.0, STATEMENT_S + 1.0)
+_LOOK_AFTER_S = (0.0, 1.0, 5.0, STATEMENT_S + 1.0)  # the third: what was lost with a socket a moment ago
 _RELEASE_EVERY_S = 1.0
 _RETRY_S = 1.0
 _LAST_WORD_S = 2.0
@@ -60,13 +60,17 @@ class _Releasing:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._tasks: dict[AgentDid, asyncio.Task[None]] = {}
+        self._again: set[AgentDid] = set()  # of those, who is told again what no socket took
 
     async def begin(self) -> None:
         """Take up whoever has come."""
         for did, fresh in self._broker.presence.take_arrived():
             if (before := self._tasks.pop(did, None)) is not None:
                 before.cancel()
-            task = self._tasks[did] = asyncio.create_task(self._release(did, again=fresh))
+            if fresh:
+                self._again.add(did)
+            # Who comes beside one that is not done yet takes nothing from it.
+            task = self._tasks[did] = asyncio.create_task(self._release(did, again=did in self._again))
             task.add_done_callback(partial(self._forget, did))
 
     def end(self) -> None:
@@ -93,5 +97,6 @@ class _Releasing:
     def _forget(self, did: AgentDid, ended: "asyncio.Task[None]") -> None:
         if self._tasks.get(did) is ended:
             del self._tasks[did]
+            self._again.discard(did)
         if not ended.cancelled() and (error := ended.exception()) is not None:
             logger().error("Delivery failed", error=str(error), exc_info=error)

@@ -2,35 +2,41 @@
 -- Take in messages ($1) for their receivers ($2), each unless nobody of them can have it, with what it costs ($3:
 -- entries) and the contents that are not to come again ($4: marks); what became of each receiver.
 -- A receiver can't have it who has blocked the sender, or who is away when the message does not wait, is not mail, or
--- finds no room. Whoever is connected is told in this statement; the queue keeps it until a socket has it.
+-- finds no room. A content is marked only if somebody can have it. Whoever is connected is told in this statement; the
+-- queue keeps it until a socket has it.
 WITH said AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json)
            said (id uuid, envelope_id text, trace_id text, from_did text, to_dids text[], msg_type text, intent_type text,
                  envelope text, notice text, priority real, kept boolean, waits boolean, conversation_id text, subject text,
                  body_text text, body_mime text, body_hash text, headers json, attachments json, labels text[],
                  created_at timestamptz, expires_at timestamptz)
-), marked AS (
-  INSERT INTO mail_marks AS m (key, until)
-  SELECT decode(mark.key, 'hex'), now() + mark.lasts::interval
-    FROM json_to_recordset($4::json) mark (of uuid, key text, lasts text)
-   ORDER BY mark.key
-      ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE m.until <= now()
-  RETURNING m.key
-), fresh AS MATERIALIZED (
-  SELECT said.*, mark.of IS NOT NULL AND (SELECT true FROM marked WHERE marked.key = decode(mark.key, 'hex')) IS NULL AS copy
-    FROM said LEFT JOIN json_to_recordset($4::json) mark (of uuid, key text) ON mark.of = said.id
 ), asked AS MATERIALIZED (
-  SELECT to_.of, to_.did, s.copy, s.kept, s.waits,
+  SELECT to_.of, to_.did, s.kept, s.waits,
          coalesce((SELECT c.consent_state = 'blocked' FROM contacts c
                     WHERE c.owner_did = to_.did AND c.peer_did = s.from_did), false) AS blocked,
          coalesce((SELECT true FROM presence p JOIN broker_nodes n ON n.id = p.node
                     WHERE p.did = to_.did AND n.until > now() LIMIT 1), false) AS here,
-         (SELECT count(*) FROM (SELECT FROM message_queue q WHERE q.to_did = to_.did LIMIT $5) waiting) >= $5 AS "full"
-    FROM json_to_recordset($2::json) to_ (of uuid, did text) JOIN fresh s ON s.id = to_.of
-), taken AS MATERIALIZED (
+         (SELECT count(*) FROM (SELECT FROM message_queue q
+                                WHERE q.to_did = to_.did AND q.expires_at > now() LIMIT $5) waiting) >= $5 AS "full"
+    FROM json_to_recordset($2::json) to_ (of uuid, did text) JOIN said s ON s.id = to_.of
+), able AS MATERIALIZED (
   SELECT of, did, here, kept, waits AND NOT "full" AS queues
     FROM asked
-   WHERE NOT copy AND NOT blocked AND (here OR kept OR (waits AND NOT "full"))
+   WHERE NOT blocked AND (here OR kept OR (waits AND NOT "full"))
+), marked AS (
+  INSERT INTO mail_marks AS m (key, until)
+  SELECT decode(mark.key, 'hex'), now() + mark.lasts::interval
+    FROM json_to_recordset($4::json) mark (of uuid, key text, lasts text)
+   WHERE mark.of IN (SELECT of FROM able)
+   ORDER BY mark.key
+      ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE m.until <= now()
+  RETURNING m.key
+), copies AS MATERIALIZED (
+  SELECT mark.of FROM json_to_recordset($4::json) mark (of uuid, key text)
+   WHERE mark.of IN (SELECT of FROM able)
+     AND (SELECT true FROM marked WHERE marked.key = decode(mark.key, 'hex')) IS NULL
+), taken AS MATERIALIZED (
+  SELECT * FROM able WHERE of NOT IN (SELECT of FROM copies)
 ), written AS (
   INSERT INTO messages (id, envelope_id, trace_id, from_did, to_dids, msg_type, intent_type, envelope, notice, priority, kept,
                         conversation_id, subject, body_text, body_mime, body_hash, headers, attachments, created_at, expires_at)
@@ -85,7 +91,8 @@ WITH said AS MATERIALIZED (
    GROUP BY s.id, s.notice, s.envelope
    ORDER BY s.id
 )
-SELECT a.of, a.did, a.copy, a.blocked, a."full", a.here, t.of IS NOT NULL AS taken, coalesce(t.queues, false) AS queues
+SELECT a.of, a.did, a.of IN (SELECT of FROM copies) AS copy, a.blocked, a."full", a.here, t.of IS NOT NULL AS taken,
+       coalesce(t.queues, false) AS queues
   FROM asked a LEFT JOIN taken t ON t.of = a.of AND t.did = a.did
 
 -- name: release
