@@ -59,7 +59,8 @@ def test_down_asks_with_the_list_of_what_goes(url: str) -> None:
     agreed = ainp_migrate("down", "--to", "17", answer="y\n")
 
     assert refused.exit_code == 1
-    assert "  019_add_agent_reputation\n  018_add_task_attestations\nGo on?" in refused.stdout
+    assert "  019_add_agent_reputation\n    table agent_reputation: 0 rows\n  018_add_" in refused.stdout
+    assert "Go on?" in refused.stdout
     assert "rolled back" not in refused.stdout
     assert agreed.exit_code == 0
     assert agreed.stdout.count("rolled back") == kept - _applied(url) == 2
@@ -75,6 +76,27 @@ def test_down_does_not_ask_when_told_so(url: str) -> None:
     assert ainp_migrate("down", "--to", "0").stdout == "nothing to do\n"
 
 
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(url: str) -> None:
+    before = ainp_migrate("up", "--to", "19", "--dry-run")
+    ainp_migrate("up", "--to", "19")
+    asyncio.run(_an_agent(url))
+    up = ainp_migrate("up", "--dry-run")
+    down = ainp_migrate("down", "--to", "0", "--dry-run")
+    behind = ainp_migrate("status")
+
+    assert [one.exit_code for one in (before, up, down, behind)] == [0, 0, 0, 1]
+    assert "would apply 019_add_agent_reputation\n" in before.stdout
+    assert up.stdout.startswith("would apply 020_update_task_receipts_status\n")
+    assert "to apply; nothing was changed\n" in up.stdout
+    assert "  001_agents\n    table agents: 1 row\n" in down.stdout
+    assert down.stdout.endswith("rows have something that would be lost\nnothing was changed\n")
+    assert "020_update_task_receipts_status" in behind.stdout
+
+
+def test_a_dry_run_without_anything_to_do_says_so(url: str) -> None:
+    assert ainp_migrate("down", "--to", "0", "--dry-run").stdout == "nothing to do\n"
+
+
 def test_a_database_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     status = ainp_migrate("status")
@@ -82,6 +104,11 @@ def test_a_database_that_cannot_be_reached_is_one_line(monkeypatch: pytest.Monke
     assert status.exit_code == 2
     assert status.stderr.startswith("ainp migrate: ")
     assert status.stderr.count("\n") == 1
+
+
+async def _an_agent(url: str) -> None:
+    async with connected(url) as db:
+        await db.execute("INSERT INTO agents (did, public_key) VALUES ('did:key:z1', 'x')")
 
 
 def _applied(url: str) -> int:

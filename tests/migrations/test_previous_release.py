@@ -92,7 +92,7 @@ def test_the_release_and_this_one_do_a_job_together_on_this_ones_schema(
     shared = {"DATABASE_URL": database_url, "POU_FINALIZER_ENABLED": "false"}
     with a_data_dir() as data_dir:
         data_dir.mkdir()
-        with serving_release(source, data_dir, **shared) as release, serving(data_dir, **shared) as this:
+        with serving_release(source, data_dir, **shared) as release, serving(data_dir, user=None, **shared) as this:
             assert release.get("/health").json()["version"] == RELEASE.removeprefix("v")
             assert release.get("/health/ready").status_code == 200
             finalized = play(*((release, this) if order == "release first" else (this, release)))
@@ -109,7 +109,7 @@ def test_the_release_s_jobs_finish_what_this_one_left_open(source: Path, databas
     shared = {"DATABASE_URL": database_url}
     with a_data_dir() as data_dir:
         data_dir.mkdir()
-        with serving(data_dir, **shared, POU_FINALIZER_ENABLED="false", JOBS_ENABLED="false") as this:
+        with serving(data_dir, user=None, **shared, POU_FINALIZER_ENABLED="false", JOBS_ENABLED="false") as this:
             dids = agents(8, "upgrade")
             for did in dids:
                 call(this, "POST", "/api/agents/register", {"address": {"did": did, "capabilities": []}})

@@ -14,9 +14,12 @@ from ainp.cli.connection import database_url, in_one_line
 from ainp.settings import load_settings
 from ainp.store import migrate
 from ainp.store.migrate import State, Status
+from ainp.store.migration_losses import Step as Going
+from ainp.store.migration_losses import losses
 
 app = typer.Typer(help="Bring the database schema up or down, or see where it stands.", no_args_is_help=True)
 
+_DRY_RUN = typer.Option("--dry-run", help="Say what would be done, and do nothing.")
 _COLOURS = {State.APPLIED: "green", State.PENDING: "yellow", State.UNRECORDED: "yellow", State.UNKNOWN: "dim"}
 T = TypeVar("T")
 
@@ -24,8 +27,15 @@ T = TypeVar("T")
 @app.command()
 def up(
     to: Annotated[int | None, typer.Option(min=0, help="Stop after this number; default: the last.")] = None,
+    dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> None:
     """Apply what is pending or was rolled back by hand, in order."""
+    if dry_run:
+        due = _connected(lambda connection: migrate.due(connection, to=to))
+        for name in due:
+            typer.echo(f"would apply {name}")
+        typer.echo(f"{len(due)} to apply; nothing was changed" if due else "nothing to do")
+        return
     applied = _connected(lambda connection: migrate.up(connection, to=to, report=_tell))
     if not applied:
         typer.echo("nothing to do")
@@ -35,8 +45,18 @@ def up(
 def down(
     to: Annotated[int, typer.Option(min=0, help="The last number to keep; 0 takes everything away.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> None:
-    """Take migrations back, the newest first, with the data in them."""
+    """
+    Take migrations back, the newest first, with the data in them.
+
+    It says first which tables and columns go and how many rows are in them, and asks. `ainp backup` keeps them.
+    """
+    if dry_run:
+        going = _connected(lambda connection: losses(connection, to=to))
+        _tell_losses(going)
+        typer.echo("nothing was changed" if going else "nothing to do")
+        return
     taken = _connected(lambda connection: _take_back(connection, to=to, yes=yes))
     if not taken:
         typer.echo("nothing to do")
@@ -56,13 +76,21 @@ def status() -> None:
 
 
 async def _take_back(connection: asyncpg.Connection, *, to: int, yes: bool) -> list[str]:
-    going = migrate.taken_by_down(await migrate.status(connection), to=to)
-    if going and not yes:
-        typer.echo("These go, with all data in them:")
-        for one in going:
-            typer.echo(f"  {one.name}")
+    if not yes and (going := await losses(connection, to=to)):
+        _tell_losses(going)
         typer.confirm("Go on?", abort=True)
     return await migrate.down(connection, to=to, report=_tell)
+
+
+def _tell_losses(going: list[Going]) -> None:
+    if not going:
+        return
+    typer.echo("These go, with all data in them:")
+    for one in going:
+        typer.echo(f"  {one.name}")
+        for loss in one.losses:
+            typer.echo(f"    {loss}")
+    typer.echo(f"{sum(one.rows for one in going)} rows have something that would be lost")
 
 
 def _tell(step: migrate.Step) -> None:

@@ -23,7 +23,7 @@ from ainp.store.migration_files import Migration, MigrationError, load, packaged
 from ainp.store.migration_state import State, Status, absent, look, needs_down, taken_by_down
 
 __all__ = ["Migration", "MigrationError", "State", "Status", "Step"]
-__all__ += ["down", "load", "missing", "packaged", "status", "taken_by_down", "up"]
+__all__ += ["down", "due", "load", "missing", "packaged", "status", "taken_by_down", "up"]
 
 LOCK_TIMEOUT = "4s"  # while DDL waits for a lock, every query behind it waits too: rather fail and try again
 STATEMENT_TIMEOUT = "60s"  # and no single statement may hold such a lock for longer than this
@@ -71,6 +71,16 @@ async def missing(connection: asyncpg.Connection, *, migrations: Sequence[Migrat
     return [one for one in await status(connection, migrations=migrations) if one.state not in complete]
 
 
+async def due(
+    connection: asyncpg.Connection, *, to: int | None = None, migrations: Sequence[Migration] | None = None
+) -> list[str]:
+    """Say what `up` would apply, in order; raises MigrationError where it would refuse. Reads only."""
+    files = packaged() if migrations is None else migrations
+    standing = await look(connection, files)
+    _refuse_edited(files, standing)
+    return [one.name for one in _chosen(files, standing, to)]
+
+
 async def up(
     connection: asyncpg.Connection,
     *,
@@ -91,7 +101,7 @@ async def up(
         for _ in range(2):
             standing = await look(connection, files)
             _refuse_edited(files, standing)
-            todo = [one for one, due in _to_apply(files, standing) if due or to is None or one.number <= to]
+            todo = _chosen(files, standing, to)
             for one in todo:
                 report(await _apply(connection, one))
             applied += [one.name for one in todo]
@@ -133,6 +143,10 @@ def _refuse_edited(files: Sequence[Migration], standing: Iterable[Status]) -> No
                 f"{one.name}.sql was changed after it was applied: found checksum {checksums[one.number]}, "
                 f"expected {one.recorded_checksum}. Restore the file and put the change into a new migration."
             )
+
+
+def _chosen(files: Sequence[Migration], standing: Iterable[Status], to: int | None) -> list[Migration]:
+    return [one for one, again in _to_apply(files, standing) if again or to is None or one.number <= to]
 
 
 def _to_apply(files: Sequence[Migration], standing: Iterable[Status]) -> list[tuple[Migration, bool]]:

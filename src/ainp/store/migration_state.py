@@ -92,7 +92,7 @@ def judge(files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: 
     standing: list[Status] = []
     for one in files:
         lost = tuple(what for what in one.provides if what in gone and removed_by.get(what, 0) <= one.number)
-        partly = any(what not in gone for what in _own(files, one))
+        partly = any(what not in gone for what in own_objects(files, one))
         record = records.get(one.number)
         if record is None:
             state = State.UNRECORDED if partly and not lost else State.PENDING
@@ -109,7 +109,7 @@ def judge(files: Sequence[Migration], records: dict[int, asyncpg.Record], gone: 
     return standing
 
 
-def _own(files: Sequence[Migration], of: Migration) -> list[str]:
+def own_objects(files: Sequence[Migration], of: Migration) -> list[str]:
     """Choose what no earlier migration provides: only that tells whether this one is there."""
     earlier = {what for one in files if one.number < of.number for what in one.provides}
     return [what for what in of.provides if what not in earlier]
@@ -126,4 +126,4 @@ def taken_by_down(standing: Iterable[Status], *, to: int) -> list[Status]:
 
 def needs_down(files: Sequence[Migration], one: Status) -> bool:
     """Tell whether anything is left to take back; one that made no object of its own always has something."""
-    return one.partly_there or not _own(files, next(file for file in files if file.number == one.number))
+    return one.partly_there or not own_objects(files, next(file for file in files if file.number == one.number))
