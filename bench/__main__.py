@@ -42,8 +42,12 @@ def main() -> None:
             run.facts["start, s"] = served.started_s
             run.measure(served)
         if wanted & set(signed.NAMES):
-            with serving(folder, {**given, **signed.SETTINGS}) as served:
-                run.sign(served)
+            with (
+                a_folder() as another,
+                serving(folder, {**given, **signed.BELIEVING}) as believing,
+                serving(another, {**given, **signed.STRICT}) as strict,
+            ):
+                run.sign(believing, strict)
         if "finalizer" in wanted:
             with serving(folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
                 run.finalize(served)
@@ -85,11 +89,17 @@ class Run:
             Suite(bench, self.sizes, self.wanted, self.connections, self._say).run()
             self._remember(served, "after the run")
 
-    def sign(self, served: Served) -> None:
+    def sign(self, believing: Served, strict: Served) -> None:
         """What signatures cost, on a broker that believes nothing else."""
-        with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
-            for figure in signed.Signing(bench, self.sizes).measure():
+        patience = self.sizes.patience_s
+        with (
+            Bench(believing, self.clients, patience_s=patience) as one,
+            Bench(strict, self.clients, patience_s=patience) as other,
+        ):
+            signing = signed.Signing(one, other, self.sizes)
+            for figure in signing.measure():
                 self._say(figure)
+            self.facts |= signing.facts
 
     def finalize(self, served: Served) -> None:
         """The finalizer's job, on a broker that leaves it to others."""

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from ainp.adapters.embeddings_local import LocalModel
-from ainp.core.discovery import Found, Weights, rank, shared_words, text_of, words_of
+from ainp.core.discovery import Found, Weights, rank, shared_words, text_of
 from ainp.core.vectors import YARDSTICK, Scale, Vector, calibrate
 from bench.discovery.dataset import Agent
+
+_LOOKED_AT = 60  # as many as a search for twenty agents ranks
 
 
 class Meaning:
@@ -27,10 +29,16 @@ class Meaning:
 
     def _ranked(self, query: str, scale: Scale, *, lexical: bool) -> Sequence[str]:
         (asked,) = embedded([query])
-        words = words_of(query) if lexical else frozenset()
+        near = sorted(
+            ((_cosine(asked, vector), said) for said, vector in zip(self._said, self._vectors, strict=True)),
+            key=lambda one: -one[0],
+        )
+        texts = [text_of(capability.description, capability.tags) for _, (_, capability) in near[:_LOOKED_AT]]
+        shared = shared_words(query, texts) if lexical else [0.0] * len(texts)
+        shared += [0.0] * (len(near) - len(shared))
         found = [
-            Found(agent, scale.similarity(_cosine(asked, vector)), 0, 0, shared_words(words, said.description))
-            for (agent, said), vector in zip(self._said, self._vectors, strict=True)
+            Found(agent, scale.similarity(cosine), 0, 0, words)
+            for (cosine, (agent, _)), words in zip(near, shared, strict=True)
         ]
         return [one.agent for one in rank(found, Weights(), limit=len(found))]
 

@@ -23,8 +23,7 @@ LINES = {
     ("attest-verdict", 16),
     ("attest-quorum", 16),
     ("receipt", 16),
-    ("initiate-signed", 16),
-    ("attest-signed", 16),
+    *((f"{what}-{how}", 16) for what in ("initiate", "attest") for how in ("believed", "signed")),
     ("finalize", 1),
     ("judge", 1),
 }
