@@ -79,6 +79,7 @@ class Settings(GroupSettings, BaseSettings):
     )
     pool_size: int = Field(20, ge=1, le=500, description="connections to PostgreSQL, for each of these processes")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    log_file: Path | None = Field(None, description="a file that gets the log too, as JSON; it may be rotated")
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port on HOST where `ainp work` shows its metrics; a broker does on its own"
     )

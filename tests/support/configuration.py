@@ -35,7 +35,9 @@ _HEAD = """\
 Every setting is an environment variable, or a line of a file `.env` in the folder where the broker is started; a
 variable wins over the file, and an empty one counts as not set. All are read once and checked together: what can't work
 is said in one line, with every problem in it, and the exit code is 2. In the file a comment may follow a value
-(`POU_K=3  # a quorum`), and values need no quotes. Variables that this version does not read are ignored.
+(`POU_K=3  # a quorum`), and values need no quotes. Variables that this version does not read are
+ignored; of those that look like its own a warning is logged, with the nearest name that there is. `ainp settings` shows
+all of this as it is read.
 """
 
 _SECTIONS = {
@@ -48,7 +50,7 @@ _SECTIONS = {
         "WORKERS",
         "MAX_CONNECTIONS",
         "POOL_SIZE",
-        "LOG_LEVEL",
+        "LOG_",
         "METRICS_PORT",
         "JOBS_ENABLED",
         "NATS_",
@@ -161,7 +163,7 @@ def _takes(field: FieldInfo) -> str:
         return _either(get_args(kind))
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _either([choice.value for choice in kind])
-    words = {int: "a whole number", float: "a number", Path: "a folder", SecretStr: "a secret"}.get(kind, "text")
+    words = {int: "a whole number", float: "a number", Path: "a path", SecretStr: "a secret"}.get(kind, "text")
     return " ".join([words, *_bounds(field)])
 
 

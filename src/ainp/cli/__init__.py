@@ -21,6 +21,7 @@ COMMANDS = {
     "stakes": "stakes.stakes",
     "slash": "stakes.slash",
     "audit": "audit.audit",
+    "settings": "settings.settings",
     "migrate": "migrate.app",
     "keys": "keys.app",
     "rewards": "rewards.app",

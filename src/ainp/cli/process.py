@@ -15,12 +15,13 @@ from ainp.adapters.broker_key import UnusableKey
 from ainp.adapters.rate_limits import BUCKETS
 from ainp.broker import make_broker
 from ainp.cli.identity import broker_identity
+from ainp.cli.log import begin_log
 from ainp.cli.postgres import NoDatabase, connected
 from ainp.cli.serve import answer_requests
 from ainp.cli.signals import cancel_on_signals
 from ainp.cli.work import POOL_SIZE, work_and_measure
 from ainp.settings import Settings, SettingsError, load_settings
-from ainp.telemetry import configure_logging, logger
+from ainp.telemetry import logger
 from ainp.telemetry.counting import share
 
 
@@ -40,7 +41,7 @@ def process(
 ) -> None:
     """Run one process of a broker that has several; `ainp serve --workers` starts it, nobody else."""
     settings = load_settings(_env_file=None)  # the parent has read it, and passes on what it said
-    configure_logging(settings.log_level, process=name)
+    begin_log(settings, process=name)
     share(metrics, name)
     with socket.socket(fileno=parent) as channel:
         try:

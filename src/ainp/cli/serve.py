@@ -18,6 +18,8 @@ from ainp.adapters.rate_limits import BUCKETS, make_table
 from ainp.broker import Broker, make_broker
 from ainp.cli.exits import CANNOT
 from ainp.cli.identity import broker_identity
+from ainp.cli.log import begin_log
+from ainp.cli.names import unread_names
 from ainp.cli.postgres import NoDatabase, connected, kept_alive, postgres, say_what_is_missing
 from ainp.cli.server import Server, address_of, admission, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
@@ -31,7 +33,7 @@ from ainp.settings import Settings, SettingsError, load_settings
 from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
-from ainp.telemetry import configure_logging, logger
+from ainp.telemetry import logger
 from ainp.worker.delivery import deliver_forever
 from ainp.worker.upkeep import begin_discovery, measure_forever, notice_forever, record_forever
 
@@ -50,10 +52,10 @@ def serve(
         settings = load_settings(**{name: value for name, value in options.items() if value is not None})
         certificate_of(settings)  # before anything is started
         listener = listen(settings.host, settings.port)
+        begin_log(settings)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
         raise typer.Exit(CANNOT) from error
-    configure_logging(settings.log_level)
     try:
         interrupt_on_signals()
         with closing(listener), postgres(settings) as server:
@@ -107,7 +109,7 @@ async def _prepare(broker: Broker) -> None:
             "BROKER_DID is set without its key, so the broker signs nothing: set BROKER_PRIVATE_KEY or BROKER_KEY_FILE"
         )
     weak = setting_secrets.warnings(settings.secrets, production=settings.production)  # which is not for everybody
-    for warning in [*weak, *settings.warnings]:
+    for warning in [*weak, *settings.warnings, *map(str, unread_names())]:
         logger().warning(warning)
     await say_what_is_missing(database)
     await _say_if_connections_are_few(settings, database)

@@ -10,6 +10,7 @@ import uvloop
 
 from ainp.broker import Broker, make_broker
 from ainp.cli.exits import CANNOT
+from ainp.cli.log import begin_log
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
 from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
@@ -18,7 +19,7 @@ from ainp.http.app import App
 from ainp.http.auth import METRICS
 from ainp.http.routes import SCRAPED
 from ainp.settings import Settings, SettingsError, load_settings
-from ainp.telemetry import configure_logging, logger
+from ainp.telemetry import logger
 from ainp.telemetry.counting import call_process
 from ainp.worker import usefulness
 from ainp.worker.jobs import scheduled
@@ -42,10 +43,10 @@ def work() -> None:
         settings = load_settings()
         certificate = None if settings.metrics_port is None else certificate_of(settings)
         listener = None if settings.metrics_port is None else listen(settings.host, settings.metrics_port)
+        begin_log(settings)
     except SettingsError as error:
         typer.echo(f"ainp: {error}", err=True)
         raise typer.Exit(CANNOT) from error
-    configure_logging(settings.log_level)
     call_process("work")
     try:
         interrupt_on_signals()

@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from ainp.telemetry.counting import Cell
+from ainp.telemetry.log_file import LogFile
 
 SERVICE = "ainp-broker"
 
@@ -49,11 +50,15 @@ _NUMBERS = logging.getLevelNamesMapping()
 _output: _Output | None = None
 
 
-def configure_logging(level: str = "INFO", *, stream: TextIO | None = None, **always: object) -> None:
-    """Send all logs, the libraries' too, to *stream* (stdout); every line has the facts *always*."""
+def configure_logging(
+    level: str = "INFO", *, stream: TextIO | None = None, file: LogFile | None = None, **always: object
+) -> None:
+    """Send all logs, the libraries' too, to *stream* (stdout) and as JSON to *file*; all have the facts *always*."""
     global _output  # noqa: PLW0603 - there is one log, as structlog's own configuration is one
     out = stream or sys.stdout
     renderer: Any = _readable if out.isatty() else _json
+    if file is not None:
+        renderer = _to_both(renderer, file)
     _output = _Output(out, renderer, always, _NUMBERS[level])
 
     def with_facts(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -147,6 +152,17 @@ def _readable(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         if isinstance(value, str) and name != "exception" and not value.isprintable():
             event[name] = _ODD.sub(_escaped, value)
     return _for_people(logger, method, event)
+
+
+def _to_both(renderer: Any, file: LogFile) -> Any:  # noqa: ANN401 - processors
+    """Render for the stream, and write the same line to *file*, there always as JSON."""
+
+    def render(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - a processor
+        line = _json(logger, method, event)
+        file.write(f"{line}\n")
+        return line if renderer is _json else str(renderer(logger, method, event))
+
+    return render
 
 
 def _json(_: object, __: str, event: MutableMapping[str, Any]) -> str:
