@@ -14,6 +14,7 @@ from ainp.core.audit import Check, Finding
 from ainp.operations import fsck
 from ainp.store.db import Database
 from support.broken import MONEY_BREAKS, Break
+from support.broken_cohorts import COHORT_BREAKS
 from support.broken_payments import PAYMENT_BREAKS
 from support.broken_receipts import RECEIPT_BREAKS
 from support.broken_stakes import STAKE_BREAKS
@@ -22,7 +23,7 @@ from support.database import Databases
 from support.lived import live
 from support.migrating import connected
 
-BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS, *USEFULNESS_BREAKS, *PAYMENT_BREAKS)
+BREAKS = (*MONEY_BREAKS, *RECEIPT_BREAKS, *STAKE_BREAKS, *USEFULNESS_BREAKS, *PAYMENT_BREAKS, *COHORT_BREAKS)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,8 @@ async def test_a_network_that_has_lived_is_clean(lived_url: str) -> None:
     assert came.findings == []
     assert came.skipped == {}
     assert came.looked_at.keys() == {part.name for part in fsck.PARTS}
-    assert came.looked_at["negotiations"] == 15
-    assert came.looked_at["receipts"] == 10
+    assert came.looked_at["negotiations"] == 16
+    assert came.looked_at["receipts"] == 11
     assert came.looked_at["attestations"] == 28
 
 
@@ -114,6 +115,7 @@ async def test_every_way_to_end_is_among_what_is_looked_at(lived_url: str) -> No
         ("failed", "verdicts", False, False, False),
         ("failed", "verdicts", True, False, False),
         ("failed", "no_verdict", True, True, False),
+        ("failed", "no_verdict", True, False, False),
     }
     assert late == 1
     assert pending > 0
@@ -173,7 +175,7 @@ async def test_many_rows_are_looked_at_page_by_page(lived_url: str) -> None:
         )
     came = await looked(lived_url)
 
-    assert (came.findings, came.looked_at["negotiations"]) == ([], 1015)
+    assert (came.findings, came.looked_at["negotiations"]) == ([], 1016)
 
 
 async def test_it_reads_what_a_missing_migration_leaves(lived_url: str) -> None:

@@ -94,6 +94,14 @@ HOT |= {
     ("stakes", "get"): (BUSY,),
     ("stakes", "lock"): (BUSY,),
     ("stakes", "page"): ("", 50),
+    ("cohorts", "close"): (-1, 0),
+    ("cohorts", "held"): (-1,),
+    ("cohorts", "lock"): (-1,),
+    ("cohorts", "overdue"): (20,),
+    ("cohorts", "paid"): (-1,),
+    ("cohorts", "state"): (-1,),
+    ("cohorts", "unsettled"): (-1,),
+    ("receipts", "unjudged"): (-1,),
 }
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 HOT |= {

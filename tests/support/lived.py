@@ -17,12 +17,13 @@ from ainp.core.ids import TaskId
 from ainp.core.payment import Method
 from ainp.core.terms import Proposal
 from ainp.core.usefulness import HOUR, Submission, WorkType
-from ainp.operations import accounts, negotiations, payments, rewards, stakes, usefulness
+from ainp.operations import accounts, cohorts, negotiations, payments, rewards, stakes, usefulness
 from ainp.operations.payments import Wanted
 from ainp.operations.rewards import RewardPolicy
 from ainp.operations.stakes import Slash
 from ainp.worker import finalizer
 from support.api import Api, Json, a_configuration, an_api
+from support.builders import agents
 from support.migrating import connected
 from support.providers import a_coinbase, signature
 
@@ -72,6 +73,7 @@ async def live(url: str) -> None:
         await _is_finalized(network)
         await _is_useful(network)
         await _pays(network)
+        await _was_apart(network)
         await accounts.roll_up(api.broker.database)
         await _fails(network)
         await _is_extended(network)
@@ -251,3 +253,12 @@ async def _is_open(network: Network) -> None:
         waiting: Json = await lazy.settled(client, agent, price=10)
         for member in waiting["receipt"]["committee"][:3]:
             await lazy.attest(waiting["task_id"], member, "AUDIT_PASS")
+
+
+async def _was_apart(network: Network) -> None:
+    """A cohort that died before its task was judged; all its money went back."""
+    broker = network.api.broker
+    members = agents(7, "apart")
+    await cohorts.begin(broker.database, members, lent=100_000, lifetime=timedelta(seconds=-1))
+    await network.api.settled(*members[:2], price=60)
+    await cohorts.close_overdue(broker.database, policy=broker.terms.judging, epochs=broker.epochs)

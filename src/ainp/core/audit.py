@@ -89,6 +89,8 @@ class Check(StrEnum):
     REPUTATION_CLIENT = "reputation-client"
     AUDITOR_RECORD = "auditor-record"
 
+    COHORT = "cohort"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     USEFULNESS_REWARD = "usefulness_reward"
     POSTAGE = "postage"
     PAYMENT = "payment"
+    COHORT_RETURN = "cohort_return"
 
 
 @dataclass(frozen=True, slots=True)

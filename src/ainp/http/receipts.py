@@ -97,7 +97,8 @@ async def get_committee(call: Call) -> Reply:
 async def get_epoch(call: Call) -> Reply:
     """A published list of candidates."""
     text = call.params["id"]
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) <= _LAST_EPOCH):  # noqa: PLR2004 - digits of a bigint
+    digits = text.removeprefix("-")  # the list of a cohort
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) <= _LAST_EPOCH):  # noqa: PLR2004 - digits of a bigint
         raise NotFound(f"no committee epoch {text[:40]!r}")
     stored = await committees.get(call.db, int(text))
     epoch = stored.epoch

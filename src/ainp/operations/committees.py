@@ -34,6 +34,10 @@ class Epochs:
             found = NamedEpoch(stored.id, stored.epoch)
         return self._keep(found)
 
+    async def for_task(self, db: Session, mark: EpochMark | None, *, cohort: int | None) -> NamedEpoch:
+        """The list that a task's committee is drawn from: the current one, or its own cohort's."""
+        return await (self.current(db, mark) if cohort is None else self.named(db, cohort))
+
     async def current(self, db: Session, mark: EpochMark | None) -> NamedEpoch:
         """The newest epoch as *mark* names it, or a fresh one where a small network has outgrown it."""
         # No lock: who builds may hold a transaction, and who waits a connection that the builder needs. Two that

@@ -62,9 +62,9 @@ async def _settle(db: Session, read: Settleable, *, by: AgentDid, now: datetime,
     if read.responder_id is None:
         raise AgentNotFound(f"Agent not found: {settled.responder}, the responder", did=settled.responder)
     validator = validator_of(settled, registered=read.validator_registered)
-    broker = terms.settlement.broker if read.broker_registered else None
+    broker = terms.settlement.broker if read.broker_registered and read.cohort is None else None
     settlement = pay(settled, task_id=task_id, broker=broker, validator=validator)
-    named = await terms.epochs.current(db, _mark(read, now))
+    named = await terms.epochs.for_task(db, _mark(read, now), cohort=read.cohort)
     receipt = open_receipt(settled, settlement, named=named, policy=terms.judging, now=now)
     reputation, changes = _observed(read.reputation, settled, receipt, now=now, alpha=terms.judging.alpha)
     await settlements.settle(

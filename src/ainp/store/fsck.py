@@ -26,6 +26,7 @@ PAYMENTS = ("payment_entries", "payment_receipts")
 USEFULNESS = ("reward_hours", "reward_entries", "usefulness_totals")
 REPUTATIONS = ("reputations", "reputation_clients")
 RECORDS = ("known_clients", "auditor_records")
+COHORTS = ("cohorts",)
 # Statements whose rows are looked at one by one, each with the one that counts them.
 COUNTS = {
     "negotiations": "count_negotiations",

@@ -46,6 +46,7 @@ class Settleable:
     epoch_at: datetime | None
     population: int
     newest_sign_at: datetime
+    cohort: int | None = None
 
 
 async def insert(db: Session, negotiation: Negotiation, *, place: int, events: Sequence[Event]) -> bool:
@@ -96,6 +97,7 @@ async def get_to_settle(
         epoch_at=row["epoch_at"],
         population=row["population"] or 0,
         newest_sign_at=row["newest_sign_at"],
+        cohort=row["cohort"],
     )
     return read, row["now"]
 

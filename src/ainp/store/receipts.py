@@ -74,6 +74,13 @@ async def due(db: Session, *, limit: int) -> tuple[list[Case], datetime | None]:
     return [case_of(row) for row in rows], rows[0]["now"] if rows else None
 
 
+async def unjudged(db: Session, epoch_id: int) -> tuple[list[Case], datetime | None]:
+    """Receipts of one list that are not judged, locked for this transaction; and the time."""
+    locked = [row["id"] for row in await db.fetch(_SQL["unjudged"], epoch_id)]
+    rows = await db.fetch(_SQL["cases"], locked) if locked else []
+    return [case_of(row) for row in rows], rows[0]["now"] if rows else None
+
+
 async def unseated(
     db: Session, *, above: tuple[datetime, TaskId], limit: int
 ) -> tuple[list[TaskReceipt], datetime | None]:

@@ -235,6 +235,7 @@ CREATE TABLE agents (
     trust_rank integer DEFAULT 0 NOT NULL,
     trust_ranked_at timestamp with time zone,
     usefulness_proofs integer DEFAULT 0 NOT NULL,
+    cohort bigint,
     CONSTRAINT agents_did_check CHECK (((did ~~ 'did:key:%'::text) OR (did ~~ 'did:web:%'::text))),
     CONSTRAINT agents_trust_rank_check CHECK (((trust_rank >= 0) AND (trust_rank <= 1000000))),
     CONSTRAINT agents_usefulness_score_cached_check CHECK (((usefulness_score_cached >= (0)::numeric) AND (usefulness_score_cached <= (100)::numeric)))
@@ -271,6 +272,24 @@ CREATE TABLE capabilities (
     evidence text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT capabilities_version_check CHECK ((version ~ '^[0-9]+\.[0-9]+\.[0-9]+$'::text))
+CREATE SEQUENCE cohort_numbers
+    START WITH -1
+    INCREMENT BY -1
+    MINVALUE -9007199254740991
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE cohorts (
+    id bigint NOT NULL,
+    lent_atomic bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    returned_atomic bigint,
+    CONSTRAINT cohorts_id_check CHECK ((id < 0)),
+    CONSTRAINT cohorts_lent_atomic_check CHECK ((lent_atomic > 0)),
+    CONSTRAINT cohorts_returned_atomic_check CHECK ((returned_atomic >= 0))
+
 );
 
 CREATE TABLE committee_epochs (
@@ -748,6 +767,9 @@ ALTER TABLE ONLY capabilities
 ALTER TABLE ONLY capabilities
     ADD CONSTRAINT capabilities_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY cohorts
+    ADD CONSTRAINT cohorts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY committee_epochs
     ADD CONSTRAINT committee_epochs_pkey PRIMARY KEY (id);
 
@@ -874,6 +896,8 @@ CREATE INDEX idx_agent_stakes_updated ON agent_stakes USING btree (updated_at DE
 
 CREATE INDEX idx_agent_stakes_withdrawals ON agent_stakes USING btree (locked_until) WHERE (withdrawing > 0);
 
+CREATE INDEX idx_agents_cohort ON agents USING btree (cohort) WHERE (cohort IS NOT NULL);
+
 CREATE INDEX idx_agents_created ON agents USING btree (created_at);
 
 CREATE INDEX idx_agents_expires_at ON agents USING btree (expires_at) WHERE (expires_at IS NOT NULL);
@@ -895,6 +919,8 @@ CREATE INDEX idx_audit_log_event ON audit_log USING btree (event_type, "timestam
 CREATE INDEX idx_audit_log_timestamp ON audit_log USING btree ("timestamp" DESC, id DESC);
 
 CREATE INDEX idx_capabilities_tags ON capabilities USING gin (tags);
+
+CREATE INDEX idx_cohorts_open ON cohorts USING btree (ends_at) WHERE (closed_at IS NULL);
 
 CREATE INDEX idx_contacts_listed ON contacts USING btree (owner_did, last_seen_at DESC, peer_did);
 

@@ -26,6 +26,7 @@ def scheduled(broker: Broker) -> list[Job]:
         _job(broker, "event-retention", "37 * * * *", upkeep.forget_events),
         _job(broker, "stake-withdrawals", "* * * * *", upkeep.pay_withdrawals),
         _job(broker, "payments", "* * * * *", payments.run),
+        _job(broker, "cohorts", "* * * * *", upkeep.close_cohorts),
         _job(broker, "audit-retention", "47 * * * *", upkeep.forget_records),
         _job(broker, "trust-ranks", "* * * * *", upkeep.rank_by_trust),
         _job(broker, "embeddings", "*/10 * * * * *", upkeep.embed_missing),

@@ -9,6 +9,7 @@ from ainp.core.errors import BrokerError, EmbeddingsUnavailable
 from ainp.operations import (
     accounts,
     agents,
+    cohorts,
     embedding,
     events,
     measurements,
@@ -86,6 +87,13 @@ async def pay_withdrawals(broker: Broker) -> None:
     while paid == PAYOUT_BATCH:
         paid = await stakes.pay_out_due(broker.database)
         STAKE_EVENTS.of("unstaked").count(paid)
+
+
+async def close_cohorts(broker: Broker) -> None:
+    """End what was tried out by somebody who has died, and give its money back."""
+    closed = await cohorts.close_overdue(broker.database, policy=broker.terms.judging, epochs=broker.epochs)
+    if closed:
+        log([Line("Closed cohorts that nobody had closed", {"cohorts": closed})])
 
 
 async def forget_records(broker: Broker) -> None:

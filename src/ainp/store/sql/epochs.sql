@@ -1,7 +1,8 @@
 -- name: newest
+-- Below 0 are the lists of cohorts, which are apart: store/sql/cohorts.sql.
 SELECT e.id, e.created_at, e.population, now() AS now,
        (SELECT max(last_seen_at) FROM agents) AS newest_sign_at
-  FROM committee_epochs e ORDER BY e.id DESC LIMIT 1
+  FROM committee_epochs e WHERE e.id > 0 ORDER BY e.id DESC LIMIT 1
 
 -- name: get
 SELECT e.id, e.created_at, e.population, e.hash, e.members, e.weights, e.registered_at
@@ -17,6 +18,7 @@ SELECT a.did, a.created_at, a.last_seen_at, a.expires_at, coalesce(k.amount_lock
   FROM agents a
   LEFT JOIN agent_reputation p ON p.agent_id = a.id
   LEFT JOIN agent_stakes k ON k.agent_id = a.id
+ WHERE a.cohort IS NULL
 
 -- name: insert
 -- Store an epoch; its number, and when it was made.
@@ -32,5 +34,5 @@ UPDATE committee_epochs SET created_at = now(), population = $2 WHERE id = $1
 -- Drop lists that no receipt names and that are not in use any more: a later one has been there for an hour. Its own
 -- age says nothing: a settlement may have read an old list as the newest a moment ago and name it now.
 DELETE FROM committee_epochs e
- WHERE e.id < (SELECT max(id) FROM committee_epochs WHERE created_at < now() - interval '1 hour')
+ WHERE e.id > 0 AND e.id < (SELECT max(id) FROM committee_epochs WHERE created_at < now() - interval '1 hour')
    AND NOT EXISTS (SELECT FROM task_receipts r WHERE r.epoch_id = e.id)

@@ -367,6 +367,28 @@ SELECT 'auditor-record' AS proof, 'agent ' || did AS subject,
  WHERE (coalesce(k.agreed, 0), coalesce(k.disagreed, 0), coalesce(k.silent, 0))
     <> (coalesce(due.agreed, 0), coalesce(due.disagreed, 0), coalesce(due.silent, 0))
 
+-- name: cohorts
+-- Agents of a cohort that is closed have nothing; what was lent and what came back is what the entries say.
+WITH booked AS (
+  SELECT reference, sum(amount) FILTER (WHERE reason = 'deposit') AS lent,
+         sum(amount) FILTER (WHERE reason = 'cohort_return') AS returned
+    FROM ledger_entries WHERE key LIKE 'cohort:%' GROUP BY reference
+), kept AS (
+  SELECT a.cohort, sum(x.balance) AS balance
+    FROM agents a JOIN accounts x ON x.account IN ('available:' || a.did, 'reserved:' || a.did)
+   WHERE a.cohort IS NOT NULL GROUP BY a.cohort
+)
+SELECT 'cohort' AS proof, 'cohort ' || c.id AS subject, fact.found || fact.of AS found, fact.expected || fact.of AS expected
+  FROM cohorts c
+  LEFT JOIN booked b ON b.reference = c.id::text
+  LEFT JOIN kept k ON k.cohort = c.id
+ CROSS JOIN LATERAL (VALUES
+         (c.lent_atomic, coalesce(b.lent, 0), ' lent'),
+         (coalesce(c.returned_atomic, 0), coalesce(b.returned, 0), ' returned'),
+         (CASE WHEN c.closed_at IS NULL THEN 0 ELSE coalesce(k.balance, 0) END, 0, ' kept')
+       ) AS fact (found, expected, of)
+ WHERE fact.found <> fact.expected
+
 -- The following stream what is proven row by row.
 
 -- name: count_negotiations

@@ -46,12 +46,14 @@ RETURNING id
 SELECT n.*, now() AS now FROM negotiations n WHERE n.id = ANY ($1::uuid[])
 
 -- name: get_to_accept
--- Negotiations with what their acceptance depends on.
+-- Negotiations with what their acceptance depends on. To an agent of a cohort only those of its cohort are registered,
+-- and it is to nobody else.
 SELECT n.*, now() AS now,
        coalesce((SELECT a.balance + CASE WHEN a.hot THEN coalesce((SELECT sum(p.amount)::bigint FROM ledger_pending p
                                                                     WHERE p.account = a.account), 0) ELSE 0 END
                    FROM accounts a WHERE a.account = 'available:' || n.initiator_did), 0) AS available,
-       coalesce((SELECT true FROM agents a WHERE a.did = n.responder_did), false) AS responder_registered
+       coalesce((SELECT a.cohort IS NOT DISTINCT FROM (SELECT i.cohort FROM agents i WHERE i.did = n.initiator_did)
+                   FROM agents a WHERE a.did = n.responder_did), false) AS responder_registered
   FROM negotiations n
  WHERE n.id = ANY ($1::uuid[])
 
@@ -59,7 +61,7 @@ SELECT n.*, now() AS now,
 -- Negotiations with what their settlement depends on: who is registered, the worker's reputation, the newest epoch.
 -- $2 is the broker's DID.
 SELECT n.*, now() AS now,
-       w.id AS responder_id,
+       w.id AS responder_id, w.cohort,
        coalesce((SELECT true FROM agents a WHERE a.did = $2), false) AS broker_registered,
        coalesce((SELECT true FROM agents a
                   WHERE a.did = coalesce(n.rounds -> -1 -> 'proposal' ->> 'validator_did',
@@ -73,7 +75,7 @@ SELECT n.*, now() AS now,
   FROM negotiations n
   LEFT JOIN (SELECT id AS epoch_id, created_at AS epoch_at, population,
                     (SELECT max(last_seen_at) FROM agents) AS newest_sign_at
-               FROM committee_epochs ORDER BY id DESC LIMIT 1) e ON true
+               FROM committee_epochs WHERE id > 0 ORDER BY id DESC LIMIT 1) e ON true
   LEFT JOIN agents w ON w.did = n.responder_did
   LEFT JOIN agent_reputation p ON p.agent_id = w.id
  WHERE n.id = ANY ($1::uuid[])

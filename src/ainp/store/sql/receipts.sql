@@ -114,6 +114,10 @@ SELECT r.*, now() AS now,
  WHERE r.id = ANY ($1::uuid[])
  ORDER BY r.window_ends_at, r.id
 
+-- name: unjudged
+-- Lock what is not judged of the receipts that were drawn from one list.
+SELECT id FROM task_receipts WHERE epoch_id = $1 AND judged_at IS NULL ORDER BY id FOR UPDATE
+
 -- name: unseated
 -- Receipts without a committee, oldest first from the cursor ($1, $2) on.
 SELECT r.*, now() AS now, '[]'::json AS said

@@ -13,7 +13,7 @@ SELECT a.id, p.agent_id AS reputation_of, p.version AS reputation_version, p.obs
         UNION
         (SELECT id FROM agents WHERE trust_ranked_at < now() - interval '1 day' ORDER BY trust_ranked_at LIMIT $2)
        ) AS due (id)
-  JOIN agents a ON a.id = due.id
+  JOIN agents a ON a.id = due.id AND a.cohort IS NULL
   LEFT JOIN agent_reputation p ON p.agent_id = a.id
 
 -- name: rank
