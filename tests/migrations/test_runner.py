@@ -242,7 +242,7 @@ async def test_a_runner_that_waits_too_long_says_for_what(
     monkeypatch.setattr(migrate, "TURN_TIMEOUT_S", 0.0)
     files = tiny(tmp_path, _001_shelf=SHELF)
     async with connected(empty_database_url) as db, connected(empty_database_url) as other:
-        await other.execute("SELECT pg_advisory_lock($1)", migrate._LOCK_KEY)
+        await other.execute("SELECT pg_advisory_lock($1)", migrate.LOCK_KEY)
 
         with pytest.raises(MigrationError, match="another migration of this database is still running"):
             await migrate.up(db, migrations=files)

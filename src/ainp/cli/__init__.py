@@ -18,6 +18,8 @@ COMMANDS = {
     "call": "call.call",
     "events": "events.events",
     "fsck": "fsck.fsck",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
     "stakes": "stakes.stakes",
     "slash": "stakes.slash",
     "audit": "audit.audit",

@@ -9,12 +9,14 @@ import typer
 from ainp.cli.exits import CANNOT
 from ainp.core.errors import BrokerError, DatabaseUnavailable
 from ainp.settings import Settings, SettingsError
+from ainp.store.backup_file import BackupError
 from ainp.store.embedded import DataDirInUse, EmbeddedPostgres, EmbeddedPostgresError
 from ainp.store.migrate import MigrationError
 
 _REFUSALS = (
     SettingsError,
     MigrationError,
+    BackupError,
     EmbeddedPostgresError,
     BrokerError,
     asyncpg.PostgresError,

@@ -36,15 +36,20 @@ def fsck(
     is one, 2 if something could not be looked at, else 0.
     """
     with in_one_line("fsck"), database_url(load_settings()) as url:
-        report = asyncio.run(_look(url, as_json=as_json))
+        code = prove(url, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def prove(url: str, *, as_json: bool = False) -> int:
+    """Look at everything, tell what was found, and say how to exit."""
+    report = asyncio.run(_look(url, as_json=as_json))
     if as_json:
         typer.echo(msgspec.json.encode(_summary(report)).decode())
     else:
         _tell(report)
     if report.wrong:
-        raise typer.Exit(_WRONG)
-    if report.skipped:
-        raise typer.Exit(CANNOT)
+        return _WRONG
+    return CANNOT if report.skipped else 0
 
 
 @dataclass

@@ -1,18 +1,20 @@
 """Where processes that stay log to."""
 
 import signal
+from typing import Any
 
 from ainp.settings import Settings, SettingsError
 from ainp.telemetry import configure_logging
 from ainp.telemetry.log_file import LogFile
 
 
-def begin_log(settings: Settings, **always: object) -> None:
+def begin_log(settings: Settings, *, process: str | None = None) -> None:
     """
-    Log as the settings say, every line with the facts *always*; raises SettingsError if LOG_FILE can't be opened.
+    Log as the settings say, as one *process* of several or alone; raises SettingsError if LOG_FILE can't be opened.
 
     With a file SIGHUP, by which whoever rotates it says so, ends nothing: the next line goes to the new file anyway.
     """
+    always: dict[str, Any] = {} if process is None else {"process": process}
     if settings.log_file is None:
         configure_logging(settings.log_level, **always)
         return

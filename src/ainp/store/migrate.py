@@ -30,7 +30,7 @@ STATEMENT_TIMEOUT = "60s"  # and no single statement may hold such a lock for lo
 CLIENT_TIMEOUT_S = 900.0  # a whole file; only reached when the server no longer answers
 TURN_TIMEOUT_S = 300.0  # how long a second broker waits for the first one to finish
 TURN_POLL_S = 0.1  # asked again and again: a blocked statement would hold a snapshot meanwhile
-_LOCK_KEY = int.from_bytes(b"ainpmigr")
+LOCK_KEY = int.from_bytes(b"ainpmigr")
 
 _CREATE_RECORD = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -168,7 +168,7 @@ async def _my_turn(connection: asyncpg.Connection) -> AsyncIterator[None]:
     if connection.is_in_transaction():
         raise MigrationError("found an open transaction; expected none: each migration is one of its own")
     give_up_at = time.monotonic() + TURN_TIMEOUT_S
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
         if time.monotonic() > give_up_at:
             raise MigrationError(
                 f"another migration of this database is still running after {TURN_TIMEOUT_S:.0f} s; "
@@ -180,7 +180,7 @@ async def _my_turn(connection: asyncpg.Connection) -> AsyncIterator[None]:
         yield
     finally:
         if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
+            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
 
 
 async def _run(connection: asyncpg.Connection, file: str, statements: str) -> None:
