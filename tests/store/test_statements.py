@@ -241,7 +241,8 @@ def test_every_statement_is_used_by_its_module(path: Path) -> None:
 
 def test_no_statement_stands_outside_its_file() -> None:
     written = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM) [\w*]")
-    allowed = {"migrate.py", "migration_state.py", "migration_files.py"}  # they work where there are no tables yet
+    # They work where there are no tables yet, or with whichever there are.
+    allowed = {"migrate.py", "migration_state.py", "migration_files.py", "migration_losses.py"}
     found = [p.name for p in STORE.glob("*.py") if p.name not in allowed and written.search(p.read_text())]
 
     assert found == []
