@@ -127,6 +127,11 @@ HOT |= {
 }
 MESSAGE = UUID(md5(b"message4", usedforsecurity=False).hexdigest())
 HOT |= {
+    ("groups", "due"): (100,),
+    ("groups", "get"): (TASK,),
+    ("groups", "invited"): (BUSY, [BUSY]),
+    ("groups", "list_of_agent"): (BUSY, *NEWEST, 50, None),
+    ("groups", "lock"): (TASK,),
     ("contacts", "crowded"): (BUSY, 100),
     ("contacts", "forget_marks"): (100,),
     ("contacts", "forget_tries"): (100, "35 days"),

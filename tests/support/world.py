@@ -58,6 +58,7 @@ class World:
     epoch: int
     payment: str
     mail: str
+    group: str
     look: str
 
     async def send(
@@ -108,6 +109,8 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
         for staker in others[:2]:
             await api.call("POST", "/api/stakes", {"agent_did": staker, "amount_atomic": 10_000})
         await api.call("POST", "/api/stakes/unstake", {"agent_did": others[1], "amount_atomic": 5000})
+        together = {"intent_id": "meet", "participants": others[:2], "proposal": {"price": 1}, "opener_did": client}
+        group = await api.call("POST", "/api/groups", {**together, "timeout_per_round_ms": 3_600_000}, status=201)
         body = {"owner_did": client, "amount_atomic": 1000, "method": "coinbase"}
         payment = await api.call("POST", "/api/payments/requests", body, status=201)
         yield World(
@@ -123,6 +126,7 @@ async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]
             epoch=settled["receipt"]["committee_epoch"],
             payment=payment["request_id"],
             mail=await written(api.client, client),
+            group=group["id"],
             look=await api.broker.database.fetchval(LOOK),
         )
 
@@ -203,6 +207,36 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
     ("POST", "/api/negotiations/{id}/deliver"): lambda w: Sent(
         f"/api/negotiations/{w.accepted}/deliver",
         {"deliverer_did": w.agent, "outputs_ref": "https://example.com", "metrics": {"words": {"count": [1]}}},
+    ),
+    ("POST", "/api/groups"): lambda w: Sent(
+        "/api/groups",
+        {
+            "intent_id": "meet",
+            "participants": list(w.others[:2]),
+            "proposal": _PROPOSAL,
+            "opener_did": w.client,
+            "voting_mechanism": "majority",
+            "convergence_threshold": 0.75,
+            "max_rounds": 2,
+            "timeout_per_round_ms": 60_000,
+            "terms_signature": None,
+        },
+    ),
+    ("GET", "/api/groups"): lambda w: Sent(f"/api/groups?agent_did={w.client}"),
+    ("GET", "/api/groups/{id}"): lambda w: Sent(f"/api/groups/{w.group}"),
+    ("POST", "/api/groups/{id}/votes"): lambda w: Sent(
+        f"/api/groups/{w.group}/votes",
+        {
+            "vote": "REJECT",
+            "voter_did": w.others[0],
+            "round_number": 1,
+            "terms_hash": None,
+            "proposal": _PROPOSAL,
+            "terms_signature": None,
+        },
+    ),
+    ("POST", "/api/groups/{id}/abort"): lambda w: Sent(
+        f"/api/groups/{w.group}/abort", {"opener_did": w.client, "reason": "done elsewhere"}
     ),
     ("POST", "/api/agents/register"): lambda w: Sent(
         "/api/agents/register",

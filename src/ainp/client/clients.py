@@ -18,6 +18,7 @@ import httpx
 
 from ainp.client import ask as asking
 from ainp.client import calls, messages, verify
+from ainp.client import groups as together
 from ainp.client.ask import Ask
 from ainp.client.errors import BadSetting
 from ainp.client.events import Told, follow, follow_now, is_local
@@ -223,6 +224,11 @@ class Client(_Either):
     label = _now(messages.label)
     contacts = _now(messages.contacts)
     contact = _now(messages.contact)
+    open_group = _now(together.open_group)
+    group = _now(together.group)
+    groups = _now(together.groups)
+    vote = _now(together.vote)
+    abort_group = _now(together.abort_group)
 
 
 class AsyncClient(_Either):
@@ -338,3 +344,8 @@ class AsyncClient(_Either):
     label = _soon(messages.label)
     contacts = _soon(messages.contacts)
     contact = _soon(messages.contact)
+    open_group = _soon(together.open_group)
+    group = _soon(together.group)
+    groups = _soon(together.groups)
+    vote = _soon(together.vote)
+    abort_group = _soon(together.abort_group)

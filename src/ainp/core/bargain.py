@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from ainp.core.envelope import Envelope
 from ainp.core.errors import InvalidEnvelope, NotFound
@@ -66,25 +67,25 @@ def read_bargain(envelope: Envelope) -> Bargain:
     """Read a NEGOTIATE envelope, or refuse it as InvalidEnvelope."""
     payload = envelope.payload
     phase = _phase(payload.get("phase"))
-    constraints = _object(payload, "constraints")
-    proposal = _object(payload, "proposal")
+    constraints = read_object(payload, "constraints")
+    proposal = read_object(payload, "proposal")
     if phase in (Phase.OFFER, Phase.COUNTER) and not proposal:
         raise InvalidEnvelope("payload.proposal: found none, expected terms", field="payload.proposal")
-    id_ = _id(payload.get("negotiation_id"))
+    found = read_id(payload, "negotiation_id")
+    id_ = None if found is None else NegotiationId(found)
     if id_ is None and phase is not Phase.OFFER:
         raise InvalidEnvelope("payload.negotiation_id: found none, expected a UUID", field="payload.negotiation_id")
-    every = _whole(constraints, "timeout_per_round_ms", most=_LONGEST_MS)
     return Bargain(
         phase=phase,
         id=id_,
-        intent_id=_text(payload, "intent_id", MAX_INTENT_ID_LENGTH) or envelope.trace_id or envelope.id,
-        round=_whole(payload, "round", most=1000),
+        intent_id=read_text(payload, "intent_id", MAX_INTENT_ID_LENGTH) or envelope.trace_id or envelope.id,
+        round=read_whole(payload, "round", most=1000),
         proposal=terms_of(proposal),
-        max_rounds=_whole(constraints, "max_rounds", most=1000) or DEFAULT_ROUNDS,
-        round_time=DEFAULT_ROUND_TIME if every is None else timedelta(milliseconds=every),
-        terms_hash=_text(payload, "terms_hash", 64),
-        terms_signature=_text(payload, "terms_signature", MAX_SIGNATURE_LENGTH),
-        reason=_text(payload, "reason", MAX_TEXT_LENGTH),
+        max_rounds=read_whole(constraints, "max_rounds", most=1000) or DEFAULT_ROUNDS,
+        round_time=read_round_time(constraints) or DEFAULT_ROUND_TIME,
+        terms_hash=read_text(payload, "terms_hash", 64),
+        terms_signature=read_text(payload, "terms_signature", MAX_SIGNATURE_LENGTH),
+        reason=read_text(payload, "reason", MAX_TEXT_LENGTH),
     )
 
 
@@ -117,30 +118,41 @@ def _phase(said: object) -> Phase:
         raise InvalidEnvelope(f"payload.phase: found {str(said)[:40]!r}, expected one of {expected}") from None
 
 
-def _id(said: object) -> NegotiationId | None:
+def read_id(members: Mapping[str, Any], name: str) -> UUID | None:
+    """A UUID in a payload, if it is there."""
+    said = members.get(name)
     if said is None:
         return None
     try:
-        return NegotiationId(parse_id(str(said), what="Negotiation"))
+        return parse_id(str(said), what="Negotiation")
     except NotFound as error:
-        raise InvalidEnvelope(f"payload.negotiation_id: {error.message}", field="payload.negotiation_id") from error
+        raise InvalidEnvelope(f"payload.{name}: {error.message}", field=f"payload.{name}") from error
 
 
-def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def read_round_time(constraints: Mapping[str, Any]) -> timedelta | None:
+    """How long a round may take, if that is said."""
+    every = read_whole(constraints, "timeout_per_round_ms", most=_LONGEST_MS)
+    return None if every is None else timedelta(milliseconds=every)
+
+
+def read_object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in a payload, empty if it is not there."""
     value = members.get(name)
     if value is not None and not isinstance(value, dict):
         raise InvalidEnvelope(f"payload.{name}: found another value, expected an object", field=f"payload.{name}")
     return value or {}
 
 
-def _text(members: Mapping[str, Any], name: str, most: int) -> str | None:
+def read_text(members: Mapping[str, Any], name: str, most: int) -> str | None:
+    """A text in a payload, if it is there."""
     value = members.get(name)
     if value is not None and (not isinstance(value, str) or len(value) > most):
         raise InvalidEnvelope(f"payload.{name}: expected a text of at most {most} characters", field=f"payload.{name}")
     return value or None
 
 
-def _whole(members: Mapping[str, Any], name: str, *, most: int) -> int | None:
+def read_whole(members: Mapping[str, Any], name: str, *, most: int) -> int | None:
+    """A whole number in a payload, if it is there."""
     value = members.get(name)
     if value is None:
         return None

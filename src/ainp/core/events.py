@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
+from ainp.core.group import Group
 from ainp.core.message import Message
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
@@ -101,6 +102,29 @@ def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | Non
         body["task_id"] = str(negotiation.task_id)
     recipients = parties if both or by is None else (negotiation.other(by),)
     return Event(f"negotiation.{name}", recipients, body)
+
+
+def group_event(group: Group, name: str, *, by: AgentDid | None, now: datetime) -> Event:
+    """Tell of a move in a group; a vote is told to the others, what follows from votes to everybody."""
+    current, score = group.current, group.score(group.current)
+    body: dict[str, object] = {
+        "@type": "NOTIFICATION",
+        "type": "group_event",
+        "event": name,
+        "group_id": str(group.id),
+        "intent_id": group.intent_id,
+        "state": group.state,
+        "current_proposal": current.proposal,
+        "terms_hash": current.terms_hash,
+        "round_number": current.number,
+        "votes": len(current.ballots),
+        "score": round(score.part, 4),
+        "timestamp": unix_ms(now),
+    }
+    if by is not None:
+        body["from_did"] = by
+    others = tuple(did for did in group.participants if did != by)
+    return Event(f"group.{name}", others if name in ("opened", "voted") else group.participants, body)
 
 
 def receipt_event(receipt: TaskReceipt, name: str, *, now: datetime, **facts: object) -> Event:

@@ -9,6 +9,7 @@ from ainp.core.moments import unix_ms
 
 NegotiationId = NewType("NegotiationId", UUID)
 TaskId = NewType("TaskId", UUID)
+GroupId = NewType("GroupId", UUID)
 
 
 def uuid7(now: datetime, randomness: bytes) -> UUID:

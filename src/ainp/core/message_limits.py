@@ -8,6 +8,19 @@ from ainp.core.limits import Limit, Of
 MAX_RECIPIENTS: Annotated[
     int, Limit(Of.MESSAGE, "agents that a query reaches", "the best are taken", "the specification's three")
 ] = 3
+MAX_PARTICIPANTS: Annotated[
+    int,
+    Limit(
+        Of.NEGOTIATION,
+        "agents that negotiate as a group, from three on",
+        "400",
+        "the specification's ten; more than that agree in groups of their own first",
+    ),
+] = 10
+MAX_OPEN_GROUPS: Annotated[
+    int,
+    Limit(Of.NEGOTIATION, "open groups of one agent that has opened them", "409 `TOO_MANY_OPEN`", "as of a pair"),
+] = 100
 MAX_QUEUED: Annotated[
     int,
     Limit(

@@ -8,9 +8,10 @@ from ainp.core.delivery import Sent
 from ainp.core.did import AgentDid
 from ainp.core.envelope import Envelope
 from ainp.core.errors import InvalidRequest, UnsupportedMsgType
+from ainp.core.group_move import is_group_move
 from ainp.core.message import AgentOffline, MsgType, QueueFull
 from ainp.core.message_limits import MAX_RECIPIENTS
-from ainp.http import discovery
+from ainp.http import discovery, groups
 from ainp.http.call import Call, Reply
 from ainp.http.envelopes import ADVERTISE
 from ainp.operations import bargaining, messages
@@ -96,6 +97,8 @@ def _line(sent: Sent) -> Line:
 
 async def _bargain(call: Call) -> Reply:
     settings, envelope = call.broker.settings, call.signed
+    if is_group_move(envelope):
+        return await _bargain_as_group(call)
     rules = BargainPolicy(
         min_fee_bp=settings.min_fee_bps, max_open=settings.max_open_negotiations_per_pair, named=settings.strict
     )
@@ -105,6 +108,14 @@ async def _bargain(call: Call) -> Reply:
     facts = {"negotiation_id": str(negotiation.id), "state": negotiation.state}
     moved = Line(f"Negotiation {done.event}", facts, counts=((NEGOTIATIONS.of(done.event), 1),))
     return Reply(reply, lines=(moved, _line(done.sent)))
+
+
+async def _bargain_as_group(call: Call) -> Reply:
+    moved, sent = await groups.bargain(call)
+    reply = sent_reply(sent)
+    reply.group_id, reply.state = str(moved.group.id), moved.group.state
+    reply.round_number = moved.group.current.number
+    return Reply(reply, lines=(groups.line(moved), _line(sent)))
 
 
 _ROUTES: Mapping[str, Callable[[Call], Awaitable[Reply]]] = {

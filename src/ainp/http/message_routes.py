@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ainp.core import errors as e
 from ainp.core.contact import Consent, TooManyContacts
+from ainp.core.group import DuplicateVote
 from ainp.core.mail_guard import DuplicateEmail, Greylisted
 from ainp.core.mailbox import AccessDenied, ThreadNotFound, TooManyLabels
 from ainp.core.message import AgentOffline, Blocked, NoAgentsFound, NotQueued, QueryRequired, QueueFull
@@ -17,7 +18,7 @@ _OWNER = Query("agent_did", "whose", required=True)
 _SENDS = (
     *(*ENVELOPE, e.UnsupportedMsgType, QueryRequired, e.InvalidQuery, NoAgentsFound, Blocked),
     *(e.NotFound, e.InvalidState, e.Expired, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen, e.NotYourTurn),
-    *(e.MaxRoundsExceeded, e.OwnProposal, e.AgentNotFound, e.ProposalChanged),
+    *(e.MaxRoundsExceeded, e.OwnProposal, e.AgentNotFound, e.ProposalChanged, DuplicateVote),
     *(DuplicateEmail, Greylisted, e.InsufficientCredits, AgentOffline, QueueFull, e.EmbeddingsUnavailable),
 )
 

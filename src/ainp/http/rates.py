@@ -31,6 +31,7 @@ _VISIT = "ainp.rates"  # the member of a request's scope that has what was taken
 _BY_TAG = {
     "discovery": Group.DISCOVERY,
     "negotiations": Group.NEGOTIATIONS,
+    "groups": Group.NEGOTIATIONS,
     "receipts": Group.READS,
     "committee epochs": Group.READS,
     "reputation": Group.READS,

@@ -41,7 +41,7 @@ async def bargain(
         other = moved.other(envelope.sender)
         if envelope.recipient is not None and envelope.recipient != other:
             raise InvalidEnvelope(f"to_did: found {envelope.recipient}, the other party is {other}", field="to_did")
-        return Bargained(moved, event, await messages.send(tx, envelope, policy=policy, to=other))
+        return Bargained(moved, event, await messages.send(tx, envelope, policy=policy, to=(other,)))
 
 
 async def _move(db: Session, envelope: Envelope, said: Bargain, rules: BargainPolicy) -> tuple[Negotiation, str]:

@@ -52,16 +52,16 @@ async def send(
     *,
     policy: MessagePolicy,
     found: Sequence[AgentDid] = (),
-    to: AgentDid | None = None,
+    to: Sequence[AgentDid] | None = None,
 ) -> Sent:
     """
-    Take in a verified envelope, for the receiver that it names or for those who were *found* for its query; *to* is the
-    one that follows from what it says.
+    Take in a verified envelope, for the receiver that it names or for those who were *found* for its query; *to* are
+    those that follow from what it says.
 
     Raises what keeps all of them from having it; nothing is kept then.
     """
     check_routable(envelope)
-    recipients = _recipients(envelope, found) if to is None else (to,)
+    recipients = _recipients(envelope, found) if to is None else tuple(to)
     qos = read_qos(plain(envelope.members.get("qos")))
     now = await db.clock()
     kept = policy.mailboxes and is_mail(envelope)

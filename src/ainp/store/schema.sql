@@ -272,6 +272,8 @@ CREATE TABLE capabilities (
     evidence text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT capabilities_version_check CHECK ((version ~ '^[0-9]+\.[0-9]+\.[0-9]+$'::text))
+);
+
 CREATE SEQUENCE cohort_numbers
     START WITH -1
     INCREMENT BY -1
@@ -289,7 +291,6 @@ CREATE TABLE cohorts (
     CONSTRAINT cohorts_id_check CHECK ((id < 0)),
     CONSTRAINT cohorts_lent_atomic_check CHECK ((lent_atomic > 0)),
     CONSTRAINT cohorts_returned_atomic_check CHECK ((returned_atomic >= 0))
-
 );
 
 CREATE TABLE committee_epochs (
@@ -372,6 +373,37 @@ CREATE TABLE greylist (
     from_did text NOT NULL,
     to_did text NOT NULL,
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE group_members (
+    did text NOT NULL,
+    group_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE group_negotiations (
+    id uuid NOT NULL,
+    intent_id text NOT NULL,
+    opener_did text NOT NULL,
+    members json NOT NULL,
+    mechanism text NOT NULL,
+    threshold_bp integer,
+    max_rounds smallint NOT NULL,
+    round_ms bigint NOT NULL,
+    state text NOT NULL,
+    rounds json NOT NULL,
+    round_ends_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    close_reason text,
+    CONSTRAINT group_negotiations_check CHECK (((state = 'open'::text) = (closed_at IS NULL))),
+    CONSTRAINT group_negotiations_max_rounds_check CHECK (((max_rounds >= 1) AND (max_rounds <= 10))),
+    CONSTRAINT group_negotiations_mechanism_check CHECK ((mechanism = ANY (ARRAY['unanimous'::text, 'majority'::text, 'weighted'::text]))),
+    CONSTRAINT group_negotiations_round_ms_check CHECK ((round_ms > 0)),
+    CONSTRAINT group_negotiations_state_check CHECK ((state = ANY (ARRAY['open'::text, 'agreed'::text, 'failed'::text, 'aborted'::text]))),
+    CONSTRAINT group_negotiations_threshold_bp_check CHECK (((threshold_bp >= 1) AND (threshold_bp <= 10000)))
 );
 
 CREATE TABLE handed_on (
@@ -791,6 +823,12 @@ ALTER TABLE ONLY events
 ALTER TABLE ONLY greylist
     ADD CONSTRAINT greylist_pkey PRIMARY KEY (from_did, to_did);
 
+ALTER TABLE ONLY group_members
+    ADD CONSTRAINT group_members_pkey PRIMARY KEY (group_id, did);
+
+ALTER TABLE ONLY group_negotiations
+    ADD CONSTRAINT group_negotiations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY handed_on
     ADD CONSTRAINT handed_on_pkey PRIMARY KEY (bus);
 
@@ -926,6 +964,12 @@ CREATE INDEX idx_contacts_listed ON contacts USING btree (owner_did, last_seen_a
 
 CREATE INDEX idx_greylist_first_seen ON greylist USING btree (first_seen_at);
 
+CREATE INDEX idx_group_members_listed ON group_members USING btree (did, created_at DESC, group_id DESC);
+
+CREATE INDEX idx_group_negotiations_due ON group_negotiations USING btree (round_ends_at) WHERE (state = 'open'::text);
+
+CREATE INDEX idx_group_negotiations_opened ON group_negotiations USING btree (opener_did) WHERE (state = 'open'::text);
+
 CREATE INDEX idx_idempotency_keys_created ON idempotency_keys USING btree (created_at);
 
 CREATE INDEX idx_ledger_entries_from ON ledger_entries USING btree (from_account, id) WHERE (from_account <> ALL (ARRAY['mint'::text, 'fees'::text, 'pool'::text]));
@@ -1046,6 +1090,9 @@ ALTER TABLE ONLY agent_stakes
 
 ALTER TABLE ONLY capabilities
     ADD CONSTRAINT capabilities_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agents(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY group_members
+    ADD CONSTRAINT group_members_group_id_fkey FOREIGN KEY (group_id) REFERENCES group_negotiations(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY mailbox_labels
     ADD CONSTRAINT mailbox_labels_message_id_owner_did_fkey FOREIGN KEY (message_id, owner_did) REFERENCES mailbox(message_id, owner_did) ON DELETE CASCADE;

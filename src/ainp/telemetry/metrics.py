@@ -106,6 +106,12 @@ NEGOTIATIONS = Metric(
         "event": (*("initiated", "proposed", "accepted", "rejected", "cancelled", "delivered", "settled", "expired"),)
     },
 )
+GROUPS = Metric(
+    name="ainp_group_events_total",
+    kind=Kind.COUNTER,
+    meaning="What happened to groups that negotiate; `proposed` is a round after the first",
+    labels={"event": ("opened", "voted", "proposed", "agreed", "failed", "aborted")},
+)
 SETTLED = Metric(
     name="ainp_settled_atomic_units_total",
     kind=Kind.COUNTER,

@@ -49,6 +49,8 @@ class SentReply(Struct):
     priority: float | UnsetType = UNSET
     offline: OfflineReply | UnsetType = UNSET
     negotiation_id: str | UnsetType = UNSET
+    group_id: str | UnsetType = UNSET
+    round_number: int | UnsetType = UNSET
     state: str | UnsetType = UNSET
     ttl_minutes: float | UnsetType = UNSET
     results: list[FoundReply] | UnsetType = UNSET

@@ -18,6 +18,7 @@ def scheduled(broker: Broker) -> list[Job]:
         _job(
             broker, "negotiation-expiry", f"*/{settings.negotiation_expiration_interval_minutes} * * * *", upkeep.expire
         ),
+        _job(broker, "group-rounds", "*/5 * * * * *", upkeep.end_rounds),
         _job(broker, "committee-epoch", "* * * * *", upkeep.refresh_epoch),
         _job(broker, "ledger-roll-up", "*/10 * * * * *", upkeep.roll_up),
         _job(broker, "idempotency-keys", "17 * * * *", upkeep.forget_keys),

@@ -12,6 +12,7 @@ from ainp.operations import (
     cohorts,
     embedding,
     events,
+    groups,
     measurements,
     messages,
     negotiations,
@@ -20,11 +21,12 @@ from ainp.operations import (
     trail,
     trust_ranks,
 )
+from ainp.operations.groups import ROUND_BATCH
 from ainp.operations.negotiations import EXPIRY_BATCH
 from ainp.operations.presence import forget_processes
 from ainp.operations.stakes import PAYOUT_BATCH
 from ainp.telemetry import Line, log, logger
-from ainp.telemetry.metrics import AUDIT_LEFT_OUT, NEGOTIATIONS, STAKE_EVENTS
+from ainp.telemetry.metrics import AUDIT_LEFT_OUT, GROUPS, NEGOTIATIONS, STAKE_EVENTS
 
 NOTICE_EVERY_S = 30
 MEASURE_EVERY_S = 5
@@ -43,6 +45,16 @@ async def expire(broker: Broker) -> None:
             break
     if expired:
         log([Line("Expired stale negotiations", {"expired": expired, "released": released})])
+
+
+async def end_rounds(broker: Broker) -> None:
+    """End rounds of groups whose time is over."""
+    while True:
+        moves = await groups.end_rounds(broker.database)
+        for moved in moves:
+            GROUPS.of(moved.event).count()
+        if len(moves) < ROUND_BATCH:
+            return
 
 
 async def refresh_epoch(broker: Broker) -> None:
