@@ -94,6 +94,8 @@ HOT |= {
     ("stakes", "get"): (BUSY,),
     ("stakes", "lock"): (BUSY,),
     ("stakes", "page"): ("", 50),
+    ("doctor", "standing"): (),
+    ("doctor", "traffic"): (TASK,),
     ("cohorts", "close"): (-1, 0),
     ("cohorts", "held"): (-1,),
     ("cohorts", "lock"): (-1,),

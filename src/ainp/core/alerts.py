@@ -45,7 +45,7 @@ class Alert:
     for_s: int
     means: str
     fix: str
-    fact: str = ""  # what the database calls it; empty if only what scrapes can tell
+    fact: str = ""  # what the doctor calls it; empty if only scrapes over time can tell
     mission: bool = False  # whether the deployment checklist names it
 
     @property
@@ -80,6 +80,7 @@ ALERTS: tuple[Alert, ...] = (
         for_s=60,
         means="a broker does not answer",
         fix="look whether its process runs and what its last log lines say",
+        fact="brokers_up",
     ),
     Alert(
         name="AinpDatabaseDown",
@@ -90,6 +91,7 @@ ALERTS: tuple[Alert, ...] = (
         for_s=60,
         means="PostgreSQL does not answer the brokers",
         fix="look whether PostgreSQL runs and DATABASE_URL is right; brokers go on by themselves once it answers",
+        fact="database_up",
     ),
     Alert(
         name="AinpMigrationsMissing",
@@ -223,6 +225,7 @@ ALERTS: tuple[Alert, ...] = (
         for_s=60,
         means="NATS has not acknowledged events for a minute; sockets hear of them all the same",
         fix="look whether NATS runs and NATS_URL is right; nothing is lost, it gets the rest later",
+        fact="bus_behind_s",
     ),
     Alert(
         name="AinpRedisAway",
@@ -231,6 +234,7 @@ ALERTS: tuple[Alert, ...] = (
         for_s=300,
         means="Redis does not answer: each node counts requests alone",
         fix="look whether Redis runs and REDIS_URL is right",
+        fact="redis_away",
     ),
     Alert(
         name="AinpPoolExhausted",
@@ -239,6 +243,7 @@ ALERTS: tuple[Alert, ...] = (
         for_s=120,
         means="requests wait for a connection to PostgreSQL",
         fix="find slow statements in PostgreSQL; raise POOL_SIZE if it has connections left",
+        fact="pool_waiting",
     ),
     Alert(
         name="AinpErrors",
