@@ -7,7 +7,7 @@ FUZZ   := $(VENV)/.fuzz
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery schema docs lock fuzz clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery soak schema docs lock fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-growth: $(STAMP) ## Measure what a request costs when the tables have grow
 
 bench-discovery: $(STAMP) ## Measure how well agents are found; OPTIONS="--growth 1000,10000,100000" what it costs
 	$(BIN)/python -m bench.discovery $(OPTIONS)
+
+soak: $(STAMP) ## Keep the broker busy for 15 minutes, and see what creeps; OPTIONS="--minutes 5"
+	$(BIN)/python -m bench.soak $(OPTIONS)
 
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema

@@ -7,7 +7,7 @@ The requests are bytes before the clock starts; of an answer only the status, th
 import asyncio
 import multiprocessing
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -53,17 +53,39 @@ class Flow:
         return body
 
 
-Work = Single | Flow
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A flow, and what follows it: the committee's verdicts and a look at the receipt."""
+
+    flow: Flow
+    verdicts: int
+    make: Callable[[bytes, int], Sequence[bytes]]  # the further requests, made of the settlement's answer
+
+    def course(self) -> Course:
+        """All of it; the receipt is returned."""
+        body = yield from self.flow.course()
+        for request in self.make(body, self.verdicts):
+            body = yield request
+        return body
+
+
+Work = Single | Flow | Job
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one client process does: works over so many connections; the answers are kept if somebody needs them."""
+    """
+    What one client process does: works over so many connections; the answers are kept if somebody needs them.
+
+    With a *rate*, in works a second, each begins when it is due, or as soon as a connection is free; its latency counts
+    from when it was due, so that a broker that stands still is not excused by a client that waits for it.
+    """
 
     port: int
     works: Sequence[Work]
     connections: int
     keep: bool = False
+    rate: float | None = None
 
 
 @dataclass(slots=True)
@@ -81,10 +103,11 @@ class Outcome:
 class _Link(asyncio.Protocol):
     """One connection, which takes works until none is left."""
 
-    def __init__(self, works: Iterator[tuple[int, Work]], outcome: Outcome, *, keep: bool) -> None:
+    def __init__(self, works: Iterator[tuple[int, Work]], outcome: Outcome, batch: Batch) -> None:
         self._works = works
         self._outcome = outcome
-        self._keep = keep
+        self._keep = batch.keep
+        self._rate = batch.rate
         self._transport: asyncio.WriteTransport
         self._course: Course
         self._rest = b""
@@ -107,7 +130,14 @@ class _Link(asyncio.Protocol):
             return
         self._number, work = found
         self._course = work.course()
-        self._began = time.perf_counter()
+        now = time.monotonic()
+        self._began = now if self._rate is None else self._outcome.began + self._number / self._rate
+        if self._began > now:
+            asyncio.get_running_loop().call_later(self._began - now, self._send_first)
+        else:
+            self._send_first()
+
+    def _send_first(self) -> None:
         self._transport.write(next(self._course))
 
     def data_received(self, data: bytes) -> None:
@@ -130,7 +160,7 @@ class _Link(asyncio.Protocol):
         try:
             self._transport.write(self._course.send(body))
         except StopIteration as end:
-            self._outcome.latencies_s.append(time.perf_counter() - self._began)
+            self._outcome.latencies_s.append(time.monotonic() - self._began)
             if self._keep:
                 self._outcome.answers[self._number] = end.value
             self.begin()
@@ -146,7 +176,7 @@ async def _run(batch: Batch, pipe: Connection) -> Outcome:
     loop = asyncio.get_running_loop()
     links = []
     for _ in range(min(batch.connections, len(batch.works))):
-        made = await loop.create_connection(lambda: _Link(works, outcome, keep=batch.keep), "127.0.0.1", batch.port)
+        made = await loop.create_connection(lambda: _Link(works, outcome, batch), "127.0.0.1", batch.port)
         links.append(made[1])
     pipe.send(True)
     pipe.recv()
@@ -200,11 +230,14 @@ class Clients:
             process.kill()
             process.join()
 
-    def prepare(self, port: int, works: Sequence[Work], *, connections: int, keep: bool) -> None:
-        """Hand the works out and connect."""
+    def prepare(
+        self, port: int, works: Sequence[Work], *, connections: int, keep: bool, rate: float | None = None
+    ) -> None:
+        """Hand the works out and connect; *rate* is of all clients together."""
         count = len(self._pipes)
+        paced = None if rate is None else rate / count
         for number, pipe in enumerate(self._pipes):
-            pipe.send(Batch(port, works[number::count], max(1, connections // count), keep))
+            pipe.send(Batch(port, works[number::count], max(1, connections // count), keep, paced))
         for pipe in self._pipes:
             ready = _heard(pipe)
             if ready is not True:

@@ -1,9 +1,6 @@
 """`make bench` runs; what it measures is nobody's business here."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ import pytest
 from ainp.http.routes import ROUTES
 from bench.__main__ import NAMES
 from bench.measure import Figure
-from support.reader import ROOT
+from support.measuring import run
 
 LINES = {
     ("empty-request", 16),
@@ -24,16 +21,12 @@ LINES = {
     ("attest-quorum", 16),
     ("receipt", 16),
     *((f"{what}-{how}", 16) for what in ("initiate", "attest") for how in ("believed", "signed")),
+    ("intent", 64),
+    ("intent-delivered", 8),
     ("finalize", 1),
     ("judge", 1),
 }
 NOT_ASKED = {"GET /health/detailed", "GET /metrics"}  # /health/ready by another name; what no agent asks for
-
-
-def run(*options: str, module: str = "bench") -> "subprocess.CompletedProcess[str]":
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "200"}
-    command = [sys.executable, "-m", module, *options]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_quick_run_measures_everything_and_says_so(tmp_path: Path) -> None:
