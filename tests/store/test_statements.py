@@ -83,6 +83,7 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("receipts", "list_by_client"): (*NEWEST, 50, None, BUSY, None, None),
     ("receipts", "list_by_member"): (*NEWEST, 50, None, None, "did:key:z77", None),
     ("receipts", "list_by_status"): (*NEWEST, 50, None, None, None, "pending"),
+    ("receipts", "stuck"): ("1 hour", 50),
     ("receipts", "unseated"): (*OLDEST, 1000),
     ("reputation", "get"): (BUSY,),
     ("reputation", "history"): (TASK, 2**62, 50),
@@ -192,6 +193,7 @@ PAGED = {
     ("receipts", "list_by_client"): 100,
     ("receipts", "list_by_member"): 400,  # an inverted index has no order: all of a member's receipts are sorted
     ("receipts", "list_by_status"): 100,
+    ("receipts", "stuck"): 100,
     ("receipts", "unseated"): 100,
     ("reputation", "history"): 100,
     ("rewards", "by_receipts"): 100,  # what was finalized in the hour

@@ -118,6 +118,17 @@ SELECT r.*, now() AS now,
 -- Lock what is not judged of the receipts that were drawn from one list.
 SELECT id FROM task_receipts WHERE epoch_id = $1 AND judged_at IS NULL ORDER BY id FOR UPDATE
 
+-- name: stuck
+-- Receipts that nobody has decided for longer than $1, oldest first, with all that was said about them.
+SELECT r.*, now() AS now,
+       coalesce((SELECT json_agg(json_build_object('by', a.by_did, 'type', a.type, 'score', a.score,
+                                                   'confidence', a.confidence) ORDER BY a.created_at, a.id)
+                   FROM task_attestations a WHERE a.task_id = r.id), '[]') AS said
+  FROM task_receipts r
+ WHERE r.status = 'pending' AND r.created_at < now() - $1::interval
+ ORDER BY r.created_at
+ LIMIT $2
+
 -- name: unseated
 -- Receipts without a committee, oldest first from the cursor ($1, $2) on.
 SELECT r.*, now() AS now, '[]'::json AS said
