@@ -1,7 +1,7 @@
 """`python -m bench`: measure the broker on this machine."""
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,14 +9,14 @@ import msgspec
 from rich.console import Console
 
 from ainp.settings import Settings
-from bench import finalize, limits, processes, report, requests, signed
+from bench import finalize, intents, limits, processes, report, requests, signed
 from bench.broker import Served, a_folder, serving
 from bench.client import Clients
 from bench.measure import Bench, Figure
 from bench.operations import FULL, OPERATIONS, QUICK, Sizes, Suite
 from bench.populate import populate
 
-NAMES = ("limits", *OPERATIONS, *signed.NAMES, "finalizer")
+NAMES = ("limits", *OPERATIONS, *signed.NAMES, *intents.NAMES, "finalizer")
 _SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers")
 _OURS = ("workers", "pool_size", "log_level", "pou_k", "pou_m")
 _BUSY = 0.1  # cores
@@ -41,16 +41,7 @@ def main() -> None:
         with serving(folder, given, profile=options.profile) as served:
             run.facts["start, s"] = served.started_s
             run.measure(served)
-        if wanted & set(signed.NAMES):
-            with (
-                a_folder() as another,
-                serving(folder, {**given, **signed.BELIEVING}) as believing,
-                serving(another, {**given, **signed.STRICT}) as strict,
-            ):
-                run.sign(believing, strict)
-        if "finalizer" in wanted:
-            with serving(folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
-                run.finalize(served)
+        _measure_more(run, given)
     ours = {
         name.upper(): str(Settings.model_fields[name].default) for name in _OURS
     }  # the broker's environment is bare
@@ -61,6 +52,27 @@ def main() -> None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
 
+def _measure_more(run: "Run", given: Mapping[str, str]) -> None:
+    """What needs brokers with settings of their own."""
+    if run.wanted & set(signed.NAMES):
+        with (
+            a_folder() as another,
+            serving(run.folder, {**given, **signed.BELIEVING}) as believing,
+            serving(another, {**given, **signed.STRICT}) as strict,
+        ):
+            run.sign(believing, strict)
+    if run.wanted & set(intents.NAMES):
+        with (
+            a_folder() as another,
+            serving(run.folder, {**given, **signed.BELIEVING}) as served,
+            serving(another, {**given, **signed.BELIEVING, "DATABASE_URL": served.dsn}) as beside,
+        ):
+            run.write(served, beside)
+    if "finalizer" in run.wanted:
+        with serving(run.folder, {**given, "POU_FINALIZER_ENABLED": "false"}) as served:
+            run.finalize(served)
+
+
 @dataclass
 class Run:
     """What one run has found so far."""
@@ -68,7 +80,7 @@ class Run:
     folder: Path
     clients: Clients
     sizes: Sizes
-    wanted: Collection[str]
+    wanted: set[str]
     connections: tuple[int, ...]
     console: Console
     figures: list[Figure] = field(default_factory=list)
@@ -100,6 +112,15 @@ class Run:
             for figure in signing.measure():
                 self._say(figure)
             self.facts |= signing.facts
+
+    def write(self, served: Served, beside: Served) -> None:
+        """Messages between agents, of two brokers with one database."""
+        with Bench(served, self.clients, patience_s=self.sizes.patience_s) as bench:
+            writing = intents.Intents(bench, beside, self.sizes)
+            if intents.NAMES[0] in self.wanted:
+                self._say(writing.taken_in())
+            if intents.NAMES[1] in self.wanted:
+                self._say(writing.delivered())
 
     def finalize(self, served: Served) -> None:
         """The finalizer's job, on a broker that leaves it to others."""

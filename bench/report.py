@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,8 @@ class Known:
     p50: float | None = None
     target_rate: float | None = None
     target_cpu: float | None = None
+    target_p50: float | None = None
+    target_p99: float | None = None
 
 
 KNOWN: Mapping[tuple[str, int], Known] = {
@@ -35,6 +38,8 @@ KNOWN: Mapping[tuple[str, int], Known] = {
     ("attest-extra", 16): Known(rate=2770, cpu=0.57, target_cpu=0.5),
     ("attest-verdict", 16): Known(rate=2770, cpu=0.57, target_cpu=0.5),
     ("attest-quorum", 16): Known(),
+    ("intent", 64): Known(rate=449, cpu=2.5, p50=138, target_rate=1796),
+    ("intent-delivered", 8): Known(target_p50=5, target_p99=25),
     ("finalize", 1): Known(rate=1757, target_rate=5000),
     ("single-row-commit", 16): Known(rate=24_000),
 }
@@ -102,6 +107,8 @@ def _row(figure: Figure, figures: Sequence[Figure]) -> Sequence[str]:
     targets = [
         *([f"<{known.target_cpu:g} ms"] if known.target_cpu is not None else []),
         *([f">{known.target_rate:g}/s"] if known.target_rate is not None else []),
+        *([f"p50 <{known.target_p50:g} ms"] if known.target_p50 is not None else []),
+        *([f"p99 <{known.target_p99:g} ms"] if known.target_p99 is not None else []),
     ]
     return (
         figure.name,
@@ -129,6 +136,7 @@ def _judged(figure: Figure, known: Known, text: str) -> str:
     met = (known.target_cpu is None or figure.cpu < known.target_cpu) and (
         known.target_rate is None or figure.rate > known.target_rate
     )
+    met = met and figure.p50 < (known.target_p50 or inf) and figure.p99 < (known.target_p99 or inf)
     return f"[green]{text}[/]" if met else f"[red]{text}[/]"
 
 

@@ -1,4 +1,4 @@
-"""Whatever agents send, whoever comes, goes or takes, in any order: the queue and what was told are a model's."""
+"""Whatever agents do, in any order: their queue, their mailbox and what they were told are a model's."""
 
 import asyncio
 import itertools
@@ -10,23 +10,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ainp.core.contact import Consent
 from ainp.core.did import AgentDid
 from ainp.core.envelope import open_envelope
-from ainp.core.message import AgentOffline
+from ainp.core.message import AgentOffline, Blocked, NotQueued
 from ainp.core.message_limits import MAX_RELEASED_PER_SECOND, MAX_RELEASES
-from ainp.operations import messages
+from ainp.operations import contacts, mailbox, messages
 from ainp.operations.messages import MessagePolicy
 from ainp.operations.presence import Presence
+from ainp.store.contacts import Change
 from ainp.store.db import Database
-from support.mail import an_intent
+from support.mail import a_payload, an_intent
 from support.signing import identity
 
 ALICE = identity("alice")
 URGENCIES = (0.0, 0.5, 1.0)
+LABELS = ("", "work")
 STEP = st.one_of(
     st.tuples(st.just("send"), st.sampled_from(URGENCIES), st.booleans()),
     *(st.tuples(st.just(name)) for name in ("connect", "disconnect", "take", "age", "expire")),
     st.tuples(st.just("release"), st.booleans()),
+    st.tuples(st.just("mail"), st.sampled_from(LABELS)),
+    *(st.tuples(st.just(name)) for name in ("mark", "cancel", "block", "admit")),
 )
 NUMBERS = itertools.count()
 
@@ -44,26 +49,67 @@ class Waits:
 
 
 @dataclass
+class Mailed:
+    """A mail in the model's mailbox."""
+
+    id: str
+    label: str
+    read: bool = False
+
+
+@dataclass
 class Model:
-    """Sixty lines that say what a queue is."""
+    """A hundred lines that say what a queue and a mailbox are."""
 
     sockets: int = 0
     queue: list[Waits] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     taken: int = 0
     sent: int = 0
+    ids: list[str] = field(default_factory=list)
+    blocks: bool = False
+    mails: list[Mailed] = field(default_factory=list)
 
     def send(self, id_: str, urgency: float, *, waits: bool) -> bool:
         """Whether it is taken in."""
-        if not self.sockets and not waits:
+        if self.blocks or not (self.sockets or waits):
             return False
+        self._hand_over(id_, urgency, waits=waits)
+        return True
+
+    def mail(self, id_: str, label: str) -> bool:
+        """Whether it is taken in: it is in the mailbox, whoever is there."""
+        if self.blocks:
+            return False
+        self._hand_over(id_, 0.5, waits=True)
+        self.mails.append(Mailed(id_, label))
+        return True
+
+    def mark(self) -> str | None:
+        """The oldest that was not read is read."""
+        unread = next((one for one in self.mails if not one.read), None)
+        if unread is None:
+            return None
+        unread.read = True
+        return unread.id
+
+    def cancel(self) -> tuple[str, bool] | None:
+        """Whether what was sent last can be taken back: if it waits and nobody was told; mail stays in the mailbox."""
+        if not self.ids:
+            return None
+        id_ = self.ids[-1]
+        waits = [one for one in self.queue if one.id == id_ and not one.told]
+        self.queue = [one for one in self.queue if one not in waits]
+        return id_, bool(waits)
+
+    def _hand_over(self, id_: str, urgency: float, *, waits: bool) -> None:
         self.sent += 1
+        self.ids.append(id_)
         here = self.sockets > 0
         if here:
             self.told.append(id_)
         if waits:
             self.queue.append(Waits(id_, urgency, self.sent, int(here), here))
-        return True
 
     def order(self) -> list[Waits]:
         """What is next first."""
@@ -148,20 +194,57 @@ class Ours:
         id_ = f"envelope {next(NUMBERS)}"
         metadata = {} if waits else {"metadata": {"no_queue": True}}
         raw = an_intent(ALICE, self.did, id=id_, qos={"urgency": urgency}, **metadata)
+        await self._take_in(model, raw, expected=model.send(id_, urgency, waits=waits))
+
+    async def _mail(self, model: Model, label: str) -> None:
+        id_ = f"envelope {next(NUMBERS)}"
+        raw = an_intent(ALICE, self.did, id=id_, payload=a_payload(id_, labels=[label] if label else []))
+        await self._take_in(model, raw, expected=model.mail(id_, label))
+
+    async def _take_in(self, model: Model, raw: bytes, *, expected: bool) -> None:
         envelope = open_envelope(raw, now=datetime.now(UTC))
-        expected = model.send(id_, urgency, waits=waits)
         try:
             sent = await messages.send(self.db, envelope, policy=MessagePolicy())
-        except AgentOffline:
+        except (AgentOffline, Blocked):
             assert not expected
         else:
             assert expected
             assert sent.queued == (not model.sockets)
 
+    async def _mark(self, model: Model) -> None:
+        if (id_ := model.mark()) is not None:
+            found = await self.db.fetchval("SELECT id FROM messages WHERE envelope_id = $1", id_)
+            await mailbox.mark(self.db, self.did, found, read=True)
+
+    async def _cancel(self, model: Model) -> None:
+        if (asked := model.cancel()) is not None:
+            id_, expected = asked
+            try:
+                taken = await messages.cancel(self.db, ALICE.did, id_)
+            except NotQueued:
+                assert not expected
+            else:
+                assert (taken, expected) == ([self.did], True)
+
+    async def _block(self, model: Model) -> None:
+        await contacts.put(self.db, self.did, ALICE.did, Change(Consent.BLOCKED))
+        model.blocks = True
+
+    async def _admit(self, model: Model) -> None:
+        await contacts.put(self.db, self.did, ALICE.did, Change(Consent.UNKNOWN))
+        model.blocks = False
+
     async def waiting(self) -> list[str]:
         """What waits, in order."""
         found = await messages.peek(self.db, self.did, of_others=False, limit=200)
         return [one.envelope_id for one in found]
+
+    async def mails(self, **asked: Any) -> set[str]:  # noqa: ANN401 - what the inbox takes
+        """What is in the mailbox."""
+        wanted = {"label": None, "unread": False, **asked}
+        found = await mailbox.inbox(self.db, self.did, before=mailbox.NEWEST, limit=200, **wanted)
+        assert len(found) == len({one.envelope_id for one in found})
+        return {one.envelope_id for one in found}
 
     async def told(self) -> list[str]:
         """What was told, in order."""
@@ -182,6 +265,9 @@ async def compare(url: str, steps: list[tuple[Any, ...]]) -> None:
 
             assert await ours.waiting() == [one.id for one in model.order()], name
             assert await ours.told() == model.told, name
+            assert await ours.mails() == {one.id for one in model.mails}, name
+            assert await ours.mails(unread=True) == {one.id for one in model.mails if not one.read}, name
+            assert await ours.mails(label="work") == {one.id for one in model.mails if one.label}, name
     finally:
         await database.close()
 
