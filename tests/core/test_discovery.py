@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, text_of, words_of
+from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, text_of
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,48 @@ def test_the_best_capability_of_each_agent_counts() -> None:
 
 
 def test_words_that_are_shared_break_ties() -> None:
-    query = words_of("Translate a legal contract")
+    (shared,) = shared_words("Translate a legal contract", ["translate a legal contract"])
 
-    assert shared_words(query, "I translate any CONTRACT") == pytest.approx(2 / 3)
-    assert shared_words(words_of("a to"), "a to b") == 0
-    first = Found("z", 0.8, 0.5, 0, shared_words(query, "translate a legal contract"))
+    first = Found("z", 0.8, 0.5, 0, shared)
+
+    assert shared == pytest.approx(1)
     assert rank([Found("a", 0.8, 0.5, 0), first], Weights(), limit=1) == [first]
+
+
+def test_words_are_shared_in_any_form_and_case_and_beside_any_sign() -> None:
+    texts = ["Translations (legal), CONTRACTS", "Retranslates paralegals' subcontracts", ""]
+
+    assert shared_words("translating legal contracts", texts) == pytest.approx([1, 0, 0])
+
+
+def test_a_word_counts_more_the_fewer_have_it() -> None:
+    common, rare, both = shared_words("agent harpsichord", ["an agent", "a harpsichord", "agent of a harpsichord"])
+    *_, everywhere = shared_words("agent harpsichord", ["an agent"] * 50 + ["harpsichord"])
+
+    assert common == rare < both == pytest.approx(1)
+    assert everywhere > 0.9
+
+
+@pytest.mark.parametrize("query", ["", "a to", "?!"])
+def test_a_query_without_words_shares_none(query: str) -> None:
+    assert shared_words(query, ["a to b", "?!"]) == [0, 0]
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=40), max_size=5))
+def test_shared_words_are_a_part_of_all_whatever_is_said(query: str, texts: list[str]) -> None:
+    shared = shared_words(query, texts)
+
+    assert len(shared) == len(texts)
+    assert all(0 <= part <= 1.000001 for part in shared)
+
+
+def test_one_shared_word_of_many_hardly_counts_and_all_of_them_do() -> None:
+    near_miss, answer = shared_words("restore the paint of old boats", ["old recipes", "Restores paint of old boats"])
+
+    gained = [Found("a", 0.5, 0, 0, shared).score(Weights()) - 0.3 for shared in (near_miss, answer)]
+
+    assert gained[0] < 0.02
+    assert gained[1] > 0.09
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))

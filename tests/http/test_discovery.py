@@ -81,7 +81,8 @@ async def test_an_agent_is_shown_as_registered_with_why_it_stands_there(api: Api
     assert found["trust"]["score"] == 0.5
     assert (found["usefulness_score_cached"], found["usefulness_last_updated"]) == (0, None)
     rank = found["rank"]
-    assert rank["score"] == pytest.approx(0.6 * (rank["similarity"] + 0.05 * rank["shared_words"]), abs=1e-5)
+    answering = rank["similarity"] + (1 - rank["similarity"]) * rank["shared_words"] ** 2
+    assert rank["score"] == pytest.approx(0.6 * answering, abs=1e-5)
     assert (rank["trust"], rank["usefulness"], rank["shared_words"]) == (0, 0, 1)
     assert (found["similarity"], found["score"]) == (rank["similarity"], rank["score"])
 

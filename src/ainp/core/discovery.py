@@ -1,21 +1,23 @@
 """
 Discovery: who is found for a query, and in which order.
 
-A score is a weighted sum of similarity, trust and usefulness, each from 0 to 1, with a small bonus for words that
-query and capability share. Trust and usefulness count with their lower bounds: what few observations promise does not
-outrank a long record.
+A score is a weighted sum of similarity, trust and usefulness, each from 0 to 1; words that query and capability share
+make up for what the model does not see. Trust and usefulness count with their lower bounds: what few observations
+promise does not outrank a long record.
 """
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ainp.core.vectors import Sent
 
 SHOWN_CAPABILITIES = 10  # of an agent that is found, what was found among them
-LEXICAL_BONUS = 0.05  # for all of the query's words; a tie-breaker between descriptions that mean much the same
 _WORD = re.compile(r"\w{3,}")
+_STEM_LENGTH = 6  # "translates" and "translation" are one word
+_APART = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,18 @@ class Found:
     usefulness: float
     shared_words: float = 0.0
 
+    @property
+    def answering(self) -> float:
+        """
+        How well it answers, by meaning or by words: at least its similarity, never above 1.
+
+        Words go with the square of their part: one of many is shared by chance, all of them are not.
+        """
+        return self.similarity + (1 - self.similarity) * self.shared_words**2
+
     def score(self, weights: Weights) -> float:
         """What it is ranked by; explained by its parts."""
-        return (
-            weights.similarity * (self.similarity + LEXICAL_BONUS * self.shared_words)
-            + weights.trust * self.trust
-            + weights.usefulness * self.usefulness
-        )
+        return weights.similarity * self.answering + weights.trust * self.trust + weights.usefulness * self.usefulness
 
 
 def rank(found: Sequence[Found], weights: Weights, *, limit: int) -> list[Found]:
@@ -75,17 +82,22 @@ def text_of(description: str, tags: Sequence[str]) -> str:
     return " ".join((description, *tags))
 
 
-def words_of(text: str) -> frozenset[str]:
-    """The words that count as shared, without case."""
-    return frozenset(_WORD.findall(text.lower()))
+def shared_words(query: str, texts: Sequence[str]) -> list[float]:
+    """
+    Which part of the query's words each of *texts* has, from 0 to 1.
 
-
-def shared_words(query: frozenset[str], text: str) -> float:
-    """Which part of the query's words stand in *text*, from 0 to 1."""
-    lowered = text.lower()
-    if not any(word in lowered for word in query):  # mostly, and cheaper than to cut the text into words
-        return 0.0
-    return len(query & words_of(text)) / len(query)
+    Words are compared by how they begin. One counts the more the fewer of the texts have it (the logarithm that BM25
+    has), so what all of them say does not tell them apart, and what none of them says is missing in all.
+    """
+    stems = sorted({f" {word[:_STEM_LENGTH]}" for word in _WORD.findall(query.lower())})
+    if not stems:
+        return [0.0] * len(texts)
+    lowered = [" " + text.lower().translate(_APART) for text in texts]
+    having = [[stem for stem in stems if stem in text] for text in lowered]
+    counts = Counter(stem for some in having for stem in some)
+    weights = {stem: math.log1p((len(texts) - counts[stem] + 0.5) / (counts[stem] + 0.5)) for stem in stems}
+    total = sum(weights.values())
+    return [sum(weights[stem] for stem in some) / total for some in having]
 
 
 def lower_usefulness(mean: int, proofs: int) -> int:

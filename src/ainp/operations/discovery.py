@@ -126,9 +126,9 @@ async def search(db: Session, discovery: Discovery, query: Query) -> list[Hit]:
     vector, limit = await _vector(db, discovery, query), query.limit or discovery.limit
     prepared = await discovery.prepared(db)
     candidates = await _candidates(db, prepared, Wanted(vector, query.tags, query.min_trust), limit=limit)
-    words = core.words_of(query.description or "")
+    shared = core.shared_words(query.description or "", [candidate.said for candidate in candidates])
     by_found = {}
-    for candidate in candidates:
+    for candidate, words in zip(candidates, shared, strict=True):
         found = _found(candidate, prepared.scale, words)
         if found.similarity >= discovery.threshold:
             by_found[found] = candidate
@@ -172,13 +172,13 @@ async def _candidates(db: Session, prepared: Prepared, wanted: Wanted, *, limit:
     return found
 
 
-def _found(candidate: Candidate, scale: Scale, words: frozenset[str]) -> Found:
+def _found(candidate: Candidate, scale: Scale, shared_words: float) -> Found:
     return Found(
         agent=candidate.agent,
         similarity=scale.similarity(candidate.cosine),
         trust=candidate.trust / 1_000_000,
         usefulness=core.lower_usefulness(candidate.usefulness, candidate.proofs) / 10_000,
-        shared_words=core.shared_words(words, candidate.description),
+        shared_words=shared_words,
     )
 
 

@@ -1,11 +1,15 @@
 """Vectors of capabilities: stored, searched, filled in."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from ainp.core.agent import Capability
 from ainp.core.did import AgentDid
@@ -19,7 +23,29 @@ from ainp.store.reputation import reputation_of
 _SQL = load("discovery")
 
 FEW = 4000  # so many capabilities are looked at one by one rather than along the index
+FEW_TRUSTED = 500  # so many agents are, who have an index of their own
+_WAYS = 1000
+_WAY_S = 20.0
 NO_AGENTS: tuple[AgentDid, ...] = ()
+
+
+class Ways:
+    """By which way filters were searched a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[object, tuple[str, float]] = OrderedDict()
+
+    def recall(self, filters: object) -> str | None:
+        """The way, if it is not old."""
+        way, since = self._known.get(filters, (None, 0.0))
+        return way if monotonic() - since < _WAY_S else None
+
+    def remember(self, filters: object, way: str) -> None:
+        """Keep it for a while."""
+        self._known.pop(filters, None)
+        self._known[filters] = way, monotonic()
+        if len(self._known) > _WAYS:
+            self._known.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +55,7 @@ class Prepared:
     id: int
     model: Model
     scale: Scale
+    ways: Ways = field(default_factory=Ways, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +69,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A capability that may answer; trust in millionths, usefulness in hundredths."""
+    """A capability that may answer, with all that it says; trust in millionths, usefulness in hundredths."""
 
     agent: AgentDid
     capability: UUID
-    description: str
+    said: str
     cosine: float
     trust: int
     usefulness: int
@@ -94,19 +121,18 @@ async def embed(
     db: Session, agent_id: UUID, model: Prepared, capabilities: Sequence[Capability], vectors: Sequence[Vector]
 ) -> None:
     """Give an agent's capabilities their vectors, in the transaction that describes them."""
-    numbers = [number for vector in vectors for number in vector]
     descriptions = [capability.description for capability in capabilities]
-    await db.execute(_SQL["embed"], agent_id, model.id, descriptions, numbers, model.model.dimension)
+    await db.execute(_SQL["embed"], agent_id, model.id, descriptions, [_written(vector) for vector in vectors])
 
 
 async def nearest(
     db: Session, model: Prepared, wanted: Wanted, *, most: int, without: Sequence[AgentDid] = NO_AGENTS
 ) -> list[Candidate]:
     """The *most* nearest capabilities, roughly in order; each by itself, so several may be one agent's."""
-    how = await _how(db, wanted)
+    way = await _way(db, model, wanted)
     tags = list(wanted.tags) or None
-    sql = filled(how, model.id, model.model.dimension, most)
-    rows = await db.fetch(sql, wanted.vector, tags, wanted.min_trust, list(without))
+    sql = filled(way, model.id, model.model.dimension, most)
+    rows = await db.fetch(sql, _written(wanted.vector), tags, wanted.min_trust, list(without))
     return [_candidate(row) for row in rows]
 
 
@@ -134,8 +160,7 @@ async def missing(db: Session, model: Prepared, *, after: UUID, limit: int) -> l
 
 async def fill(db: Session, model: Prepared, lacking: Sequence[Lacking], vectors: Sequence[Vector]) -> None:
     """Give capabilities the vectors that they lack."""
-    numbers = [number for vector in vectors for number in vector]
-    await db.execute(_SQL["fill"], model.id, [one.id for one in lacking], numbers, model.model.dimension)
+    await db.execute(_SQL["fill"], model.id, [one.id for one in lacking], [_written(vector) for vector in vectors])
 
 
 async def size(db: Session, model: Prepared) -> tuple[int, int]:
@@ -155,13 +180,30 @@ async def forget(db: Session, number: int, *, limit: int) -> int:
     return int((await db.execute(_SQL["forget"], number, limit)).rpartition(" ")[2])
 
 
-async def _how(db: Session, wanted: Wanted) -> str:
-    """By what to search: a filter that keeps few, or the index."""
+async def _way(db: Session, model: Prepared, wanted: Wanted) -> str:
+    """By what to search: a filter that keeps few, or an index. It changes what a search costs, so it may be old."""
+    if not wanted.tags and not wanted.min_trust:
+        return "nearest"
+    way = model.ways.recall((wanted.tags, wanted.min_trust))
+    if way is None:
+        way = await _counted(db, wanted)
+        model.ways.remember((wanted.tags, wanted.min_trust), way)
+    return way
+
+
+async def _counted(db: Session, wanted: Wanted) -> str:
     if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= FEW:
         return "nearest_tagged"
-    if wanted.min_trust and await db.fetchval(filled("trusted"), wanted.min_trust) <= FEW:
+    if not wanted.min_trust:
+        return "nearest"
+    if await db.fetchval(filled("trusted"), wanted.min_trust) <= FEW_TRUSTED:
         return "nearest_trusted"
-    return "nearest"
+    return "nearest_recorded"
+
+
+def _written(vector: Vector) -> str:
+    """A vector as the extension reads it; the driver would look at each number by itself."""
+    return msgspec.json.encode(vector).decode()
 
 
 @lru_cache(maxsize=256)
@@ -177,7 +219,7 @@ def _candidate(row: Row) -> Candidate:
     return Candidate(
         agent=row["did"],
         capability=row["capability_id"],
-        description=row["description"],
+        said=row["said"],
         cosine=row["cosine"],
         trust=row["trust_rank"],
         usefulness=row["usefulness"],

@@ -82,6 +82,30 @@ BEGIN
     USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
 END $$;
 
+CREATE FUNCTION note_record() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- Shared with whoever ranks the agent, so that one of the two sees what the other writes.
+  SELECT a.trust_rank > 0 INTO NEW.recorded
+    FROM capabilities c JOIN agents a ON a.id = c.agent_id WHERE c.id = NEW.capability_id
+     FOR SHARE OF a;
+  NEW.recorded := coalesce(NEW.recorded, false);
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION note_records() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF to_regclass('capability_vectors') IS NOT NULL THEN
+    UPDATE capability_vectors v SET recorded = true
+      FROM capabilities c
+     WHERE c.agent_id = NEW.id AND v.capability_id = c.id AND NOT v.recorded;
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION observation_is_sound() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -121,6 +145,13 @@ BEGIN
     );
     ALTER TABLE capability_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'capability_vectors'::regclass AND attname = 'recorded') THEN
+    ALTER TABLE capability_vectors ADD COLUMN recorded boolean NOT NULL DEFAULT false;
+    CREATE TRIGGER note_record BEFORE INSERT ON capability_vectors FOR EACH ROW EXECUTE FUNCTION note_record();
+    UPDATE capability_vectors v SET recorded = true
+      FROM capabilities c JOIN agents a ON a.id = c.agent_id
+     WHERE c.id = v.capability_id AND a.trust_rank > 0;
+  END IF;
   INSERT INTO embedding_models (name, dimension, floor, ceiling) VALUES (model_name, model_dimension, low, high)
   ON CONFLICT (name) DO NOTHING;
   SELECT * INTO STRICT model FROM embedding_models WHERE name = model_name;
@@ -129,6 +160,12 @@ BEGIN
       'CREATE INDEX idx_capability_vectors_%s ON capability_vectors'
       ' USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)'
       ' WHERE model_id = %s', model.id, model.dimension, model.id);
+  END IF;
+  IF to_regclass('idx_capability_vectors_' || model.id || '_recorded') IS NULL THEN
+    EXECUTE format(
+      'CREATE INDEX idx_capability_vectors_%s_recorded ON capability_vectors'
+      ' USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)'
+      ' WHERE model_id = %s AND recorded', model.id, model.dimension, model.id);
   END IF;
   RETURN model.id;
 END $$;
@@ -1071,6 +1108,8 @@ CREATE TRIGGER ledger_entries_apply AFTER INSERT ON ledger_entries REFERENCING N
 CREATE TRIGGER ledger_entries_immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER negotiations_sound BEFORE INSERT OR UPDATE ON negotiations FOR EACH ROW EXECUTE FUNCTION negotiation_is_sound();
+
+CREATE TRIGGER note_records AFTER UPDATE OF trust_rank ON agents FOR EACH ROW WHEN (((old.trust_rank = 0) AND (new.trust_rank > 0))) EXECUTE FUNCTION note_records();
 
 CREATE TRIGGER reputation_observations_sound BEFORE INSERT ON reputation_observations FOR EACH ROW EXECUTE FUNCTION observation_is_sound();
 

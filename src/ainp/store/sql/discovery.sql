@@ -1,31 +1,33 @@
 -- name: known
--- A model by its name, if vectors of it can be searched.
-SELECT id, dimension, floor, ceiling, to_regclass('idx_capability_vectors_' || id) IS NOT NULL AS prepared
+-- A model by its name, and whether vectors of it can be searched.
+SELECT id, dimension, floor, ceiling,
+       to_regclass('idx_capability_vectors_' || id || '_recorded') IS NOT NULL AS prepared
   FROM embedding_models WHERE name = $1
 
 -- name: prepare
--- Make a model's vectors searchable: see migration 033. NULL where the extension is missing.
+-- Make a model's vectors searchable: see migration 045. NULL where the extension is missing.
 SELECT prepare_vectors($1, $2, $3::real, $4::real)
 
 -- name: embed
--- Give an agent's capabilities their vectors, after `describe` in its transaction; $4 has them one after the other,
--- each of $5 numbers. One that is there already is left alone: writing to the index costs more than all the rest.
+-- Give an agent's capabilities their vectors, after `describe` in its transaction; each is an array in JSON, as the
+-- extension reads one. One that is there already is left alone: writing to the index costs more than all the rest.
 INSERT INTO capability_vectors AS v (capability_id, model_id, embedding)
-SELECT c.id, $2, ($4::real[])[(said.place - 1) * $5::int + 1 : said.place * $5::int]::halfvec
-  FROM unnest($3::text[]) WITH ORDINALITY AS said (description, place)
+SELECT c.id, $2, said.embedding::halfvec
+  FROM unnest($3::text[], $4::text[]) AS said (description, embedding)
   JOIN capabilities c ON c.agent_id = $1 AND c.description = said.description
     ON CONFLICT (capability_id, model_id) DO UPDATE SET embedding = excluded.embedding
  WHERE v.embedding <> excluded.embedding
 
 -- name: nearest
--- The capabilities of agents that have not expired which are nearest to $1, along the index of the model. What does not
--- pass the filters is skipped, and the scan goes on (iterative scan), so that filters cost no recall; they are a subquery
--- and no join, as the planner would rather join and sort everything. $2 is tags of which one is enough (NULL: any), $3
--- the least trust, $4 are agents to leave out. It follows the order of the index only roughly. {model}, {dimension} and
--- {most} are numbers that a plan has to know.
-SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
-       (a.usefulness_score_cached * 100)::int AS usefulness, near.cosine
-  FROM (SELECT v.capability_id, 1 - (v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})) AS cosine
+-- The capabilities of agents that have not expired which are nearest to $1 (an array in JSON, read once, by the SELECT
+-- around it), along the index of the model. What does not pass the filters is skipped, and the scan goes on (iterative
+-- scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join and sort
+-- everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out. It follows
+-- the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
+SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
+       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
+  FROM (SELECT v.capability_id,
+               v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension})) AS distance
           FROM capability_vectors v
          WHERE v.model_id = {model}
            AND (SELECT (a.expires_at IS NULL OR a.expires_at > now())
@@ -34,37 +36,63 @@ SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_p
                        AND a.did <> ALL ($4::text[])
                   FROM capabilities c JOIN agents a ON a.id = c.agent_id
                  WHERE c.id = v.capability_id)
-         ORDER BY v.embedding::halfvec({dimension}) <=> $1::real[]::halfvec({dimension})
+         ORDER BY v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))
+         LIMIT {most}) near
+  JOIN capabilities c ON c.id = near.capability_id
+  JOIN agents a ON a.id = c.agent_id
+
+-- name: nearest_recorded
+-- The same among those who have a record (migration 045), along their own index: for a least trust above 0.
+SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
+       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
+  FROM (SELECT v.capability_id,
+               v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension})) AS distance
+          FROM capability_vectors v
+         WHERE v.model_id = {model} AND v.recorded
+           AND (SELECT (a.expires_at IS NULL OR a.expires_at > now())
+                       AND ($2::text[] IS NULL OR c.tags && $2::text[])
+                       AND a.trust_rank >= $3::int
+                       AND a.did <> ALL ($4::text[])
+                  FROM capabilities c JOIN agents a ON a.id = c.agent_id
+                 WHERE c.id = v.capability_id)
+         ORDER BY v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))
          LIMIT {most}) near
   JOIN capabilities c ON c.id = near.capability_id
   JOIN agents a ON a.id = c.agent_id
 
 -- name: nearest_tagged
 -- The same by looking at every capability that has one of the tags: for tags that few have. One by one (OFFSET 0), as a
--- plan that was made while there were few vectors would read all of them.
-SELECT a.did, c.id AS capability_id, c.description, a.trust_rank, a.usefulness_proofs,
-       (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
-  FROM capabilities c
- CROSS JOIN LATERAL (
-        SELECT v.embedding <=> $1::real[]::halfvec AS distance
-          FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = {model}
+-- plan that was made while there were few vectors would read all of them; and agents are looked up in the order of
+-- distance until enough have passed, not all of them.
+SELECT a.did, near.capability_id, near.description || ' ' || array_to_string(near.tags, ' ') AS said, a.trust_rank,
+       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
+  FROM (SELECT c.id AS capability_id, c.agent_id, c.description, c.tags, v.distance
+          FROM capabilities c
+         CROSS JOIN LATERAL (
+                SELECT v.embedding <=> (SELECT $1::text::halfvec) AS distance
+                  FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = {model}
+                OFFSET 0) v
+         WHERE c.tags && $2::text[]
+         ORDER BY v.distance
         OFFSET 0) near
-  JOIN agents a ON a.id = c.agent_id
- WHERE c.tags && $2::text[]
-   AND (a.expires_at IS NULL OR a.expires_at > now())
-   AND a.trust_rank >= $3::int
-   AND a.did <> ALL ($4::text[])
- ORDER BY near.distance
+ CROSS JOIN LATERAL (
+        SELECT * FROM agents a
+         WHERE a.id = near.agent_id
+           AND (a.expires_at IS NULL OR a.expires_at > now())
+           AND a.trust_rank >= $3::int
+           AND a.did <> ALL ($4::text[])
+        OFFSET 0) a
  LIMIT {most}
 
 -- name: nearest_trusted
--- The same by looking at every agent of that trust, which is above 0: for trust that few have. Agent by agent (OFFSET 0),
--- as the planner does not know how few they are and would rather read all capabilities there are.
-SELECT a.did, said.capability_id, said.description, a.trust_rank, a.usefulness_proofs,
+-- The same by looking at every agent of that trust, which is above 0: for trust that few have. Agent by agent
+-- (OFFSET 0), as the planner does not know how few they are and would rather read all capabilities there are.
+SELECT a.did, said.capability_id, said.said, a.trust_rank, a.usefulness_proofs,
        (a.usefulness_score_cached * 100)::int AS usefulness, 1 - said.distance AS cosine
   FROM agents a
  CROSS JOIN LATERAL (
-        SELECT c.id AS capability_id, c.description, v.embedding <=> $1::real[]::halfvec AS distance
+        SELECT c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said,
+               v.embedding <=> (SELECT $1::text::halfvec) AS distance
           FROM capabilities c
           JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
          WHERE c.agent_id = a.id AND ($2::text[] IS NULL OR c.tags && $2::text[])
@@ -127,11 +155,11 @@ SELECT c.id, c.description, c.tags
  ORDER BY c.id LIMIT $3
 
 -- name: fill
--- Give capabilities the vectors that they lack; $3 has them one after the other, each of $4 numbers. One that is gone
--- gets none, and one that was described anew in between has its vector by that.
+-- Give capabilities the vectors that they lack, each an array in JSON. One that is gone gets none, and one that was
+-- described anew in between has its vector by that.
 INSERT INTO capability_vectors (capability_id, model_id, embedding)
-SELECT c.id, $1, ($3::real[])[(said.place - 1) * $4::int + 1 : said.place * $4::int]::halfvec
-  FROM unnest($2::uuid[]) WITH ORDINALITY AS said (id, place)
+SELECT c.id, $1, said.embedding::halfvec
+  FROM unnest($2::uuid[], $3::text[]) AS said (id, embedding)
   JOIN capabilities c ON c.id = said.id
    FOR KEY SHARE OF c
     ON CONFLICT (capability_id, model_id) DO NOTHING
