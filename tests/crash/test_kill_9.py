@@ -7,26 +7,17 @@ What was answered is there afterwards, every event arrives once under one number
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from ainp.store.db import Database
 from ainp.store.embedded import EmbeddedPostgres
-from support.books import wrong
-from support.builders import agents
-from support.receivers import Heard, listening, until_heard
-from support.serving import AINP, Served, a_data_dir, an_environment, postgres_on, runs, serving, wait_until, working
-from support.trading import Answered, check_over_http, trading
+from support.serving import Served, a_data_dir, postgres_on, runs, serving, wait_until, working
+from support.story import RICH, Story, bugs_of, prove
 
-AGENTS = agents(14)
-FLOWS = 12
-RICH = "1000000000"  # nobody runs out of credits
 _FINALIZING = "SELECT tick FROM job_runs WHERE job = 'pou-finalizer' AND finished_at IS NULL"
 
 
@@ -36,55 +27,12 @@ def data_dir() -> Iterator[Path]:
         yield folder
 
 
-@dataclass
-class Story:
-    """A broker's data, and what the world has heard of it."""
-
-    data_dir: Path
-    settlements: int  # between two kills
-    answered: Answered = field(default_factory=Answered)
-    heard: list[Heard] = field(default_factory=lambda: [Heard(did) for did in AGENTS])
-
-    async def kill_in_turn(self, broker: Served, victims: Sequence[str]) -> None:
-        """Trade and listen, and kill one after the other, the broker itself last."""
-        async with (
-            listening(broker.url, self.heard),
-            trading(broker.url, self.answered, AGENTS, flows=FLOWS),
-        ):
-            for victim in victims:
-                await self.settle_more()
-                await kill(broker, victim)
-
-    async def trade_for_a_while(self, broker: Served) -> None:
-        """Trade, and kill nobody."""
-        async with trading(broker.url, self.answered, AGENTS, flows=FLOWS):
-            await self.settle_more()
-
-    async def settle_more(self) -> None:
-        """Wait until enough was settled."""
-        wanted = len(self.answered.settled) + self.settlements
-        async with asyncio.timeout(60 + self.settlements):
-            while len(self.answered.settled) < wanted:  # noqa: ASYNC110 - any of the flows may bring it about
-                await asyncio.sleep(0.005)
-
-    async def check(self, broker: Served) -> None:
-        """Everything that was said is true, and is said again in the same words to who asks."""
-        await check_over_http(broker.url, self.answered)
-        again = [Heard(did) for did in AGENTS]
-        async with listening(broker.url, again):
-            await until_heard(again, self.expected())
-        for first, second in zip(self.heard, again, strict=True):
-            assert second.frames[: len(first.frames)] == first.frames
-            assert second.told_twice == []
-        assert self.answered.refused == []
-
-    def expected(self) -> dict[str, dict[str, str]]:
-        """The settlements that each agent is to be told of."""
-        by_agent: dict[str, dict[str, str]] = {did: {} for did in AGENTS}
-        for negotiation, task in self.answered.settled.items():
-            for party in self.answered.asked[negotiation]:
-                by_agent[party][negotiation] = task
-        return by_agent
+async def kill_in_turn(story: Story, broker: Served, victims: Sequence[str]) -> None:
+    """Trade and listen, and kill one after the other, the broker itself last."""
+    async with story.load(broker):
+        for victim in victims:
+            await story.settle_more()
+            await kill(broker, victim)
 
 
 async def kill(broker: Served, victim: str) -> None:
@@ -98,23 +46,6 @@ async def kill(broker: Served, victim: str) -> None:
         await asyncio.to_thread(wait_until, lambda: not any(map(runs, children.values())))
     elif victim != "database":
         os.kill(children[victim], signal.SIGKILL)
-
-
-def prove(data_dir: Path) -> None:
-    """Let `ainp fsck` look at everything while the broker runs, and ask the database what contradicts itself."""
-    environment = an_environment(AINP_DATA_DIR=str(data_dir))
-    proof = subprocess.run([AINP, "fsck"], env=environment, check=False, capture_output=True, text=True)
-    assert proof.returncode == 0, proof.stdout + proof.stderr
-    assert asyncio.run(what_is_wrong(EmbeddedPostgres(data_dir).dsn)) == []
-
-
-async def what_is_wrong(dsn: str) -> list[str]:
-    database = Database(dsn, size=2)
-    await database.open()
-    try:
-        return await wrong(database)
-    finally:
-        await database.close()
 
 
 def test_what_was_answered_survives_kill_9_and_every_event_arrives_once(data_dir: Path) -> None:
@@ -177,13 +108,13 @@ async def kill_in_the_middle_of_finalizing(worker: Served) -> None:
 
 def kill_parts_of_several(story: Story) -> None:
     with serving(story.data_dir, "--workers", "2", INITIAL_CREDITS=RICH) as broker:
-        asyncio.run(story.kill_in_turn(broker, ["serve-1", "work", "database", "broker"]))
+        asyncio.run(kill_in_turn(story, broker, ["serve-1", "work", "database", "broker"]))
         assert bugs_of(broker) == []
 
 
 def kill_a_single_one(story: Story) -> None:
     with serving(story.data_dir, INITIAL_CREDITS=RICH) as broker:
-        asyncio.run(story.kill_in_turn(broker, ["database", "both"]))
+        asyncio.run(kill_in_turn(story, broker, ["database", "both"]))
         assert bugs_of(broker) == []
 
 
@@ -200,17 +131,9 @@ def kill_who_works_for_it(story: Story) -> None:
         assert [*bugs_of(broker), *bugs_of(worker), *bugs_of(second)] == []
 
 
-def bugs_of(served: Served) -> list[str]:
-    """What it logged with a trace."""
-    return [f"{line['message']}: {line['exception']}" for line in served.lines if "exception" in line]
-
-
 async def trade_past_a_killed_worker(story: Story, broker: Served, worker: Served) -> None:
     """Requests don't notice that nobody works; their events wait."""
-    async with (
-        listening(broker.url, story.heard),
-        trading(broker.url, story.answered, AGENTS, flows=FLOWS),
-    ):
+    async with story.load(broker):
         await story.settle_more()
         before = story.answered.unanswered
         worker.process.kill()
