@@ -101,6 +101,10 @@ class Settings(GroupSettings, BaseSettings):
     signature_schemes: Schemes = Field(
         "A,C,B", description="which signatures of envelopes are tried, in this order: docs/envelopes.md"
     )
+    signature_verification_enabled: Boolean = Field(
+        True,
+        description="false believes envelopes as compat mode believes requests: for old test suites, never elsewhere",
+    )
     did_web_enabled: Boolean = Field(True, description="fetch the keys of did:web; off, nothing of theirs verifies")
     did_web_allowlist: Domains | None = Field(None, description="the only domains that these are fetched from")
     did_web_ca_file: File | None = Field(
@@ -222,6 +226,8 @@ class Settings(GroupSettings, BaseSettings):
         return self
 
     def _mode_problems(self) -> Iterator[str]:
+        if not self.signature_verification_enabled and (self.strict or self.production):
+            yield "SIGNATURE_VERIFICATION_ENABLED=false is for AUTH_MODE=compat, and not for production"
         if self.strict:
             yield from self._strict_problems()
         elif not self.on_loopback and self.ainp_proxy_secret is None:

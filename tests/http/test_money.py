@@ -67,6 +67,7 @@ async def test_entries_are_newest_first_and_paged(database_url: str) -> None:
         assert moved[-1] == {
             "id": moved[-1]["id"], "agent_did": client, "type": "welcome_grant", "amount": "1000000", "source": "mint",
             "target": f"available:{client}", "intent_id": moved[-1]["intent_id"], "created_at": moved[-1]["created_at"],
+            "metadata": None,
         }  # fmt: skip
         assert [int(m["id"]) for m in moved] == sorted((int(m["id"]) for m in moved), reverse=True)
         paged = [(await api.get(f"{path}?limit=1&offset={n}"))["transactions"] for n in range(len(moved) + 1)]

@@ -31,6 +31,14 @@ SECRET = "between proxy and broker"
 REFUSED = {
     "a secret that can be guessed": ({"ainp_proxy_secret": "0123456789abcde"}, "AINP_PROXY_SECRET has fewer than 16"),
     "strict on any address": ({"auth_mode": "strict", "host": "::"}, "AUTH_MODE=strict needs PUBLIC_BASE_URL"),
+    "strict with envelopes that are believed": (
+        {"auth_mode": "strict", "signature_verification_enabled": False},
+        "SIGNATURE_VERIFICATION_ENABLED=false is for AUTH_MODE=compat",
+    ),
+    "production with envelopes that are believed": (
+        {"auth_mode": "compat", "ainp_env": "production", "signature_verification_enabled": False},
+        "SIGNATURE_VERIFICATION_ENABLED=false is for AUTH_MODE=compat",
+    ),
     "strict with free money": ({"auth_mode": "strict", "credits_dev_deposit_enabled": True}, "lets anyone make money"),
     "strict with unsigned attestations": (
         {"auth_mode": "strict", "pou_require_attestation_signature": False},

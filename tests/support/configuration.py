@@ -63,7 +63,7 @@ _SECTIONS = {
         "AINP_ENV",
         "NODE_ENV",
         "AINP_PROXY_SECRET",
-        "SIGNATURE_SCHEMES",
+        "SIGNATURE_",
         "DID_WEB_",
         "ADMIN_TOKEN",
         "METRICS_TOKEN",

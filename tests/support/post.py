@@ -27,7 +27,10 @@ async def written(client: httpx.AsyncClient, to: str) -> str:
 
 def right(client: str, mail: str) -> dict[tuple[str, str], tuple[str, Any]]:
     """For each route a path and a body that would be accepted, from *client*, who has got *mail*."""
-    raw = an_intent(Identity.new(), client)
+    sends = {
+        ("POST", path): (path, msgspec.json.decode(an_intent(Identity.new(), client)))
+        for path in ("/api/intents/send", "/api/intents/publish", "/api/intents")
+    }
     contact = {
         "consent_state": "consented",
         "allowlist": True,
@@ -37,7 +40,7 @@ def right(client: str, mail: str) -> dict[tuple[str, str], tuple[str, Any]]:
         "owner_did": client,
     }
     return {
-        ("POST", "/api/intents/send"): ("/api/intents/send", msgspec.json.decode(raw)),
+        **sends,
         ("GET", "/api/intents/queue"): (f"/api/intents/queue?agent_did={client}", None),
         ("POST", "/api/intents/cancel"): ("/api/intents/cancel", {"id": WAITING, "from_did": SENDER.did}),
         ("GET", "/api/mail/inbox"): (f"/api/mail/inbox?agent_did={client}", None),

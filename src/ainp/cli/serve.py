@@ -104,6 +104,8 @@ async def _prepare(broker: Broker) -> None:
     logger().info("Database connected")
     if not settings.strict:
         logger().warning("AUTH_MODE=compat: the DID that a request names is believed, not proven")
+    if not settings.signature_verification_enabled:
+        logger().warning("SIGNATURE_VERIFICATION_ENABLED=false: envelopes are believed, whoever has signed them")
     if settings.broker_did is not None and broker.identity is None:
         logger().warning(
             "BROKER_DID is set without its key, so the broker signs nothing: set BROKER_PRIVATE_KEY or BROKER_KEY_FILE"

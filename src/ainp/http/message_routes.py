@@ -33,11 +33,14 @@ def _own(route: Route) -> Route:
 
 
 MESSAGE_ROUTES: tuple[Route, ...] = (
-    replace(
-        post("/api/intents/send", intents.send, wm.SentReply, wm.IntentBody, None, *_SENDS),
-        envelope=True,
-        newcomers=True,
-        rate=Group.MESSAGES,
+    *(
+        replace(
+            post(path, intents.send, wm.SentReply, wm.IntentBody, None, *_SENDS),
+            envelope=True,
+            newcomers=True,
+            rate=Group.MESSAGES,
+        )
+        for path in ("/api/intents/send", "/api/intents/publish", "/api/intents")  # the last two: older names
     ),
     private(
         "/api/intents/queue",

@@ -33,7 +33,7 @@ class DepositReply(Struct):
 
 
 class MovementReply(Struct):
-    """One ledger entry as its agent sees it; negative where credits left."""
+    """One ledger entry as its agent sees it; negative where credits left. `metadata`, which older clients read, is null."""
 
     id: str
     agent_did: str
@@ -43,6 +43,7 @@ class MovementReply(Struct):
     target: str
     intent_id: str | None
     created_at: str
+    metadata: dict[str, object] | None = None
 
 
 class TransactionsReply(Struct):

@@ -146,7 +146,7 @@ SELECT q.message_id, q.from_did, q.to_did, q.priority, q.queued_at, q.expires_at
 WITH gone AS (
   DELETE FROM message_queue q
    USING messages m
-   WHERE m.from_did = $1 AND m.envelope_id = $2 AND q.message_id = m.id AND q.released_at IS NULL
+   WHERE m.from_did = $1 AND m.envelope_id = $2 AND q.message_id = m.id AND q.released_at IS NULL AND q.expires_at > now()
   RETURNING q.to_did
 )
 SELECT to_did FROM gone ORDER BY to_did
