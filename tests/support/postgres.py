@@ -6,10 +6,8 @@ into a cache, which needs neither root nor an installation. Where that can't be 
 skipped, and say so.
 """
 
-import fcntl
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from support.debian import unpacked
 from support.serving import a_free_port, wait_until
 
 PASSWORD = "Distinctive/pass word@1"
@@ -160,22 +159,6 @@ def _installed() -> Path | None:
 
 @cache
 def _unpacked() -> Path | None:
-    """Unpack Debian's packages, once, where PostgreSQL's user can reach them."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        return None
-    home = Path("/var/cache") if os.geteuid() == 0 else Path.home() / ".cache"
-    place = home / "ainp-tests" / "postgresql"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / "postgresql.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not place.exists():
-            with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-                subprocess.run(["apt-get", "download", *_PACKAGES], cwd=folder, capture_output=True, check=False)
-                packages = list(Path(folder).glob("*.deb"))
-                if len(packages) != len(_PACKAGES):
-                    return None
-                for package in packages:
-                    subprocess.run(["dpkg", "-x", package, Path(folder) / "whole"], check=True)
-                (Path(folder) / "whole").rename(place)
-    found = place / "usr" / "lib" / "postgresql" / "15" / "bin"
-    return found if found.exists() else None
+    place = unpacked("postgresql", *_PACKAGES)
+    found = None if place is None else place / "usr" / "lib" / "postgresql" / "15" / "bin"
+    return found if found is not None and found.exists() else None

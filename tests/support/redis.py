@@ -5,7 +5,6 @@ It is the `redis-server` of this machine; where there is none, Debian's packages
 neither root nor an installation. Where that can't be done, the tests that need one are skipped, and say so.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -19,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from support.debian import unpacked
 from support.serving import a_free_port, wait_until
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ainp-tests" / "redis"
 _PACKAGES = ("redis-server", "redis-tools", "liblzf1", "libjemalloc2", "libatomic1")
 
 
@@ -106,29 +105,11 @@ def _program() -> tuple[str, dict[str, str]] | None:
     installed = shutil.which("redis-server")
     if installed is not None:
         return installed, environment
-    unpacked = _CACHE / "usr" / "bin" / "redis-server"
-    if not unpacked.exists() and not _unpack():
+    place = unpacked("redis", *_PACKAGES)
+    if place is None:
         return None
-    libraries = {str(library.parent) for library in _CACHE.glob("usr/lib/*/*.so*")}
-    return str(unpacked), {**environment, "LD_LIBRARY_PATH": ":".join(sorted(libraries))}
-
-
-def _unpack() -> bool:
-    """Unpack Debian's packages, once, however many processes run the tests."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        return False
-    _CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with (_CACHE.parent / "redis.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _CACHE.exists():
-            return (_CACHE / "usr" / "bin" / "redis-server").exists()
-        with tempfile.TemporaryDirectory(dir=_CACHE.parent) as folder:
-            fetched = subprocess.run(["apt-get", "download", *_PACKAGES], cwd=folder, capture_output=True, check=False)
-            packages = list(Path(folder).glob("*.deb"))
-            if fetched.returncode or len(packages) != len(_PACKAGES):
-                return False
-            whole = Path(folder) / "whole"
-            for package in packages:
-                subprocess.run(["dpkg", "-x", package, whole], check=True)
-            whole.rename(_CACHE)
-    return True
+    libraries = {str(library.parent) for library in place.glob("usr/lib/*/*.so*")}
+    return str(place / "usr" / "bin" / "redis-server"), {
+        **environment,
+        "LD_LIBRARY_PATH": ":".join(sorted(libraries)),
+    }
