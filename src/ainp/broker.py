@@ -1,6 +1,7 @@
 """What every handler and job works with: the database, the policies, the lists of candidates, the events."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -27,6 +28,7 @@ from ainp.store.events import PublishedEvents
 from ainp.telemetry.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING
 from ainp.telemetry.process import measure_process
 
+_UNWRITABLE_S = 5.0  # after a write was refused the broker is unhealthy; then it may be tried again
 _SEEN_LIMIT = 50_000  # a minute of distinct agents; more are noticed the next minute
 
 
@@ -49,6 +51,7 @@ class Broker:
     providers: Providers | None = None  # nobody pays
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
+    _unwritable: tuple[str, float] = ("", -math.inf)
     _seen: set[AgentDid] = field(default_factory=set)
 
     @property
@@ -60,6 +63,16 @@ class Broker:
     def uptime_s(self) -> float:
         """How long this process has been up."""
         return monotonic() - self.started
+
+    @property
+    def unwritable(self) -> str | None:
+        """Why the database has just refused to write, if it has; reading from it may work all the while."""
+        reason, at = self._unwritable
+        return reason if monotonic() - at < _UNWRITABLE_S else None
+
+    def note_unwritable(self, reason: str) -> None:
+        """Remember that the database did not write."""
+        self._unwritable = reason, monotonic()
 
     def notice(self, did: AgentDid) -> None:
         """Remember that an agent is alive; written by a job, not by the request."""

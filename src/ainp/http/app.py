@@ -20,6 +20,7 @@ from ainp.broker import Broker
 from ainp.core.cbor import to_json
 from ainp.core.errors import (
     BrokerError,
+    DatabaseUnwritable,
     IdempotencyConflict,
     InsufficientCredits,
     InvalidRequest,
@@ -319,6 +320,8 @@ def _decoded(segment: str) -> str:
 def _note_refusal(broker: Broker, error: BrokerError, scope: Scope) -> None:
     REFUSALS.of(error.code).count()
     refusals.note(broker, error, scope)
+    if isinstance(error, DatabaseUnwritable):
+        broker.note_unwritable(error.message)
     if isinstance(error, SchemaBehind):
         logger().error(error.message, method=scope["method"], path=scope["path"])
     elif problems.status_of(type(error)) >= 500:  # noqa: PLR2004 - the server's own failures

@@ -33,11 +33,13 @@ async def get(call: Call) -> Reply:
     )
     try:
         await health.ping(call.db)
+        problem = call.broker.unwritable
     except BrokerError as error:
-        reply.status, reply.error = "unhealthy", error.message
-        reply.connections["db"] = False
-        return Reply(reply, 503)
-    return Reply(reply)
+        problem = error.message
+    if problem is None:
+        return Reply(reply)
+    reply.status, reply.error, reply.connections["db"] = "unhealthy", problem, False
+    return Reply(reply, 503)
 
 
 def _redis(call: Call) -> str:
@@ -70,16 +72,23 @@ async def ready(call: Call) -> Reply:
         return Reply(ReadyReply("not_ready", checks, [], [], []), 503)
     if call.broker.bus is not None and found.bus_behind_s > _BEHIND_S:
         beside["nats"] = f"behind: events have waited for {found.bus_behind_s:.0f} s to be handed on to NATS"
+    unwritable = call.broker.unwritable
     checks = {
-        "database": "ok",
+        "database": "ok" if unwritable is None else f"error: {unwritable}",
         **beside,
         "migrations": "ok" if not found.missing else f"{len(found.missing)} missing",
     }
     jobs = [JobReply(j.job, iso(j.tick), iso_or_none(j.finished_at), j.error) for j in found.jobs]
-    status = "not_ready" if found.missing else "ready"
+    ready = not found.missing and unwritable is None
     return Reply(
-        ReadyReply(status, checks, found.missing, jobs, [*call.broker.settings.warnings, *await _problems(call)]),
-        503 if found.missing else 200,
+        ReadyReply(
+            "ready" if ready else "not_ready",
+            checks,
+            found.missing,
+            jobs,
+            [*call.broker.settings.warnings, *await _problems(call)],
+        ),
+        200 if ready else 503,
     )
 
 

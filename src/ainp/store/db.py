@@ -15,7 +15,14 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import msgspec
 
-from ainp.core.errors import BrokerError, DatabaseUnavailable, InvalidRequest, SchemaBehind, Unavailable
+from ainp.core.errors import (
+    BrokerError,
+    DatabaseUnavailable,
+    DatabaseUnwritable,
+    InvalidRequest,
+    SchemaBehind,
+    Unavailable,
+)
 from ainp.store.nonces import Nonce
 from ainp.store.pool import STATEMENT_S, Place, Pool
 from ainp.store.queries import load
@@ -57,7 +64,7 @@ _GONE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InsufficientResourcesError,  # its disk is full, for one
-    asyncpg.ReadOnlySQLTransactionError,  # it is the standby now
+    asyncpg.ReadOnlySQLTransactionError,
 )
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 _REFUSED = (
@@ -67,6 +74,11 @@ _REFUSED = (
     asyncpg.TransactionRollbackError,
     asyncpg.NumericValueOutOfRangeError,
 )
+
+_UNWRITABLE = {
+    asyncpg.DiskFullError: "PostgreSQL has no room to write: its disk is full",
+    asyncpg.ReadOnlySQLTransactionError: "PostgreSQL takes no writes: it is a standby, or read-only",
+}
 
 _CLOCK = load("db")["clock"]
 _CLOCK_S = 1
@@ -332,7 +344,8 @@ def _refusal(error: BaseException) -> BrokerError:
         return InvalidRequest("an amount is too large for its account")
     if isinstance(error, _NOT_MIGRATED):
         return SchemaBehind(f"migrations are missing: {error}")
-    return DatabaseUnavailable("PostgreSQL does not answer")
+    unwritable = next((why for kind, why in _UNWRITABLE.items() if isinstance(error, kind)), None)
+    return DatabaseUnavailable("PostgreSQL does not answer") if unwritable is None else DatabaseUnwritable(unwritable)
 
 
 async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
