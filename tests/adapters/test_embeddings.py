@@ -1,10 +1,14 @@
 """What makes vectors of texts: the same for the local model and a server, and what each does when it can't."""
 
 import asyncio
+import importlib.util
 import json
 import math
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +32,17 @@ def asking(server: EmbeddingStandIn, *, timeout_s: float = 5) -> EmbeddingServer
 
 def cosine(one: Vector, other: Vector) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def said_by_the_package(folder: Path, texts: list[str]) -> list[Vector]:
+    script = (
+        "import json, sys, wordllama\n"
+        "model = wordllama.WordLlama.load(cache_dir=sys.argv[1], disable_download=True)\n"
+        "print(json.dumps(model.embed([text.lower() for text in sys.argv[2:]], norm=True).tolist()))"
+    )
+    command = [sys.executable, "-c", script, str(folder), *texts]
+    found: list[Vector] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
 
 
 async def test_every_embedder_keeps_to_the_interface(server: EmbeddingStandIn) -> None:
@@ -55,6 +70,17 @@ async def test_the_local_model_has_no_direction_for_no_words_and_knows_no_case()
 
     assert not any(nothing)
     assert small == pytest.approx(large)
+
+
+async def test_the_local_model_says_what_its_package_says() -> None:
+    """The package is not used, so that its file need not be in memory: the numbers are the same."""
+    folder = Path(importlib.util.find_spec("wordllama").origin).parent  # type: ignore[union-attr, arg-type]
+    texts = ["translates contracts for law firms", "ovens of a bakery", "Ü"]
+
+    theirs = said_by_the_package(folder, texts)
+
+    for vector, known in zip(await LocalModel().embed(texts), theirs, strict=True):
+        assert vector == pytest.approx(known, abs=1e-6)
 
 
 async def test_many_long_texts_leave_the_loop_free() -> None:

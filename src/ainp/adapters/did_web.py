@@ -18,11 +18,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from socket import SOCK_STREAM
 from time import monotonic
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import httpx
 import msgspec
 
+from ainp.adapters.later import Later
 from ainp.core.addresses import is_public
 from ainp.core.did import AgentDid
 from ainp.core.did_document import Document, read_document
@@ -35,6 +36,11 @@ from ainp.core.limits import (
     MAX_DOCUMENTS_WAITING,
 )
 from ainp.telemetry.metrics import DID_DOCUMENTS
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = Later("httpx")
 
 _TRIED = 3  # addresses of one name, one after the other
 REMEMBERED = timedelta(minutes=10)

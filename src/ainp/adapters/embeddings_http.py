@@ -10,14 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
+from ainp.adapters.later import Later
 from ainp.core.errors import EmbeddingsUnavailable, InvalidRequest
 from ainp.core.vectors import Vector, unit
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = Later("httpx")
 
 BATCH = 128  # texts of one request; servers take 256 to 2048
 _TRIES = 3
@@ -84,7 +89,7 @@ class EmbeddingServer:
                 break
         raise self._failed(why)
 
-    async def _post(self, texts: Sequence[str]) -> httpx.Response:
+    async def _post(self, texts: Sequence[str]) -> "httpx.Response":
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=self._settings.timeout.total_seconds(), follow_redirects=False)
         headers = {"Content-Type": "application/json"}

@@ -3,13 +3,22 @@ A model in this process: the mean of a text's word vectors (wordllama), from its
 
 It knows words, not sentences: of a text it keeps what it is about, not who does what to whom. docs/discovery.md says
 what it finds and what it doesn't.
+
+Its file is mapped, not read: processes share the pages, and hold those alone whose words were asked for. The package
+itself is not imported: it would copy the file into memory twice, and bring what trains models.
 """
 
 import asyncio
+import ctypes
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ainp.core.vectors import Vector
 
@@ -35,7 +44,7 @@ def _embed(texts: Sequence[str]) -> list[Vector]:
     encoded = tokenizer.encode_batch([text.lower() for text in texts], add_special_tokens=False)
     vectors: list[Vector] = []
     for each in encoded:
-        total = words[each.ids].sum(0)
+        total = words[each.ids].sum(0, dtype="f4")
         length = float(total @ total) ** 0.5
         vectors.append((total / length if length else total).tolist())
     return vectors
@@ -43,9 +52,37 @@ def _embed(texts: Sequence[str]) -> list[Vector]:
 
 @cache
 def _model() -> tuple[Any, Any]:
-    import wordllama  # noqa: PLC0415 - a process that embeds nothing needs neither the time nor the memory
+    from tokenizers import Tokenizer  # noqa: PLC0415 - a process that embeds nothing needs neither time nor memory
 
-    # The folder of the package has the model, and is said to be complete: nothing is looked for elsewhere.
-    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
-    model.tokenizer.no_padding()
-    return model.tokenizer, model.embedding
+    folder = _folder()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+    tokenizer.no_padding()
+    _give_back()
+    return tokenizer, _mapped(folder / "weights" / "l2_supercat_256.safetensors", "embedding.weight")
+
+
+def _give_back() -> None:
+    """What reading the tokenizer took for a moment, to the system: glibc alone keeps it, and alone has this call."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _folder() -> Path:
+    package = find_spec("wordllama")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent
+
+
+def _mapped(file: Path, name: str) -> Any:  # noqa: ANN401 - numpy is not imported for a type
+    """A tensor of a safetensors file: a length, a header in JSON, then the numbers."""
+    import numpy as np  # noqa: PLC0415
+
+    with file.open("rb") as opened:
+        content = mmap(opened.fileno(), 0, access=ACCESS_READ)
+    begin = 8 + int.from_bytes(content[:8], "little")
+    tensor = msgspec.json.decode(content[8:begin])[name]
+    assert tensor["dtype"] == "F16"
+    rows, columns = tensor["shape"]
+    numbers = np.frombuffer(content, "<f2", count=rows * columns, offset=begin + tensor["data_offsets"][0])
+    return numbers.reshape(rows, columns)

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ainp.adapters.rate_limits import LocalBuckets
-from ainp.adapters.redis_buckets import RedisBuckets
 from ainp.core.did import AgentDid
 from ainp.core.rate import Taken
 from ainp.core.rate_policy import Group, Limits, RatePolicy
+
+if TYPE_CHECKING:
+    from ainp.adapters.redis_buckets import RedisBuckets
 
 
 class Rates:
     """The limits of one process."""
 
-    def __init__(self, policy: RatePolicy, buckets: LocalBuckets | RedisBuckets) -> None:
+    def __init__(self, policy: RatePolicy, buckets: "LocalBuckets | RedisBuckets") -> None:
         self._limits: Mapping[Group, Limits] = policy.limits()
         self._buckets = buckets
 
@@ -51,4 +54,8 @@ def make_rates(
     if policy is None:
         return None
     local = LocalBuckets(shared)
-    return Rates(policy, local if redis is None else RedisBuckets(redis, local, ca=ca))
+    if redis is None:
+        return Rates(policy, local)
+    from ainp.adapters.redis_buckets import RedisBuckets  # noqa: PLC0415 - its driver takes six megabytes
+
+    return Rates(policy, RedisBuckets(redis, local, ca=ca))

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from ainp.settings import Settings, SettingsError
 from ainp.telemetry import logger
 
@@ -67,6 +65,8 @@ def certificate_of(settings: Settings) -> Certificate | None:
 
 
 def _check(certificate: Path) -> None:
+    from cryptography import x509  # noqa: PLC0415 - takes memory, and is for those alone who have a certificate
+
     try:
         first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
     except OSError as error:

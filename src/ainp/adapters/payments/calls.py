@@ -4,15 +4,20 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import msgspec
 from msgspec import Struct
 
+from ainp.adapters.later import Later
 from ainp.core.payment import Method, ProviderUnavailable
 from ainp.core.payment_limits import MAX_PROVIDER_BYTES, MAX_PROVIDER_CALLS, MAX_PROVIDER_TIME
 from ainp.telemetry.metrics import PROVIDER_CALLS
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = Later("httpx")
 
 _T = TypeVar("_T", bound=Struct)
 
