@@ -6,10 +6,11 @@ import pytest
 
 from ainp.core.alerts import ALERTS
 from ainp.core.checkup import Answered, Configured, Line, Migrated, Ran, Result, Stored, Traffic
-from ainp.core.checkup_running import AGGREGATOR, FINALIZER, SCHEDULER, after, alerts, monitoring
+from ainp.core.checkup_running import AGGREGATOR, FINALIZER, after, alerts, monitoring
 
 C = Configured()
-RAN = (Ran(FINALIZER, 20), Ran(AGGREGATOR, 1200), Ran(SCHEDULER, 3))
+OTHER = "ledger-roll-up"
+RAN = (Ran(FINALIZER, 20), Ran(AGGREGATOR, 1200), Ran(OTHER, 3))
 BUSY = Traffic(
     settled=4, with_receipt=4, opened=4, counting=3, observed=3, attested=20, finalized=4, needed=12, passed=16,
     due=10, in_time=9, agents=2,
@@ -57,7 +58,7 @@ def test_an_unwell_broker_is_told() -> None:
     ids=["never", "silent", "failing"],
 )
 def test_a_job_that_does_not_run_is_told(job: str, name: str, run: Ran | None, why: str) -> None:
-    others = [one for one in RAN if one.job != job]
+    others = [replace(one, age_s=20) for one in RAN if one.job != job]
     ran = others if run is None else [*others, replace(run, job=job)]
 
     found = lines(s=replace(S, jobs=tuple(ran)))
@@ -73,8 +74,9 @@ def test_a_job_that_does_not_run_is_told(job: str, name: str, run: Ran | None, w
 def test_before_its_first_time_a_job_is_scheduled_if_others_run() -> None:
     fresh = replace(A, uptime_s=30)
 
-    assert lines(s=replace(S, jobs=(Ran(SCHEDULER, 3),)), a=fresh)["aggregator"].result is Result.PASS
+    assert lines(s=replace(S, jobs=(Ran(OTHER, 3),)), a=fresh)["aggregator"].result is Result.PASS
     assert lines(s=replace(S, jobs=()), a=fresh)["aggregator"].result is Result.FAIL
+    assert lines(s=replace(S, jobs=()), a=replace(A, uptime_s=3))["aggregator"].result is Result.WARN
 
 
 def test_a_job_that_is_switched_off_is_told_and_wakes_nobody() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ainp.core.audit import Finding
+from ainp.core.cohort import LIFETIME
 from ainp.core.did import AgentDid
 from ainp.operations import cohorts, fsck, trust_ranks
 from ainp.operations.fsck import Skipped
@@ -20,7 +21,7 @@ CLIENT, WORKER, *AUDITORS = APART
 GONE = timedelta(seconds=-1)  # over already
 
 
-async def begin(api: Api, *, lifetime: timedelta = cohorts.LIFETIME) -> int:
+async def begin(api: Api, *, lifetime: timedelta = LIFETIME) -> int:
     return await cohorts.begin(api.broker.database, APART, lent=LENT, lifetime=lifetime)
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "call": "call.call",
     "events": "events.events",
+    "doctor": "doctor.doctor",
     "fsck": "fsck.fsck",
     "backup": "backup.backup",
     "restore": "backup.restore",

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from ainp.core.alerts import ALERTS, Alert, Severity
 from ainp.core.checkup import About, Answered, Configured, Line, Part, Ran, Stored, Traffic
 
-FINALIZER, AGGREGATOR, SCHEDULER = "pou-finalizer", "usefulness-aggregation", "ledger-roll-up"
+FINALIZER, AGGREGATOR = "pou-finalizer", "usefulness-aggregation"
 INTERVALS = 2.0  # a job that has not run for so many of its intervals does not run
 IN_TIME = 0.9  # of the receipts within ten minutes
-_ALIVE_S = 60.0  # within which the scheduler's most frequent job has run
+_ALIVE_S = 15.0  # within which the most frequent jobs have run
 
 _A = Part.AFTER
 HEALTH = About(_A, "health", "Health check endpoint returns 200")
@@ -62,15 +62,16 @@ def alerts(c: Configured, s: Stored, a: Answered) -> Iterator[Line]:
     """Each alert whose number is known: whether it would fire."""
     known = numbers(c, s, a)
     for alert in ALERTS:
-        about = About(Part.ALERTS, alert.name, alert.means[0].upper() + alert.means[1:])
+        about = About(Part.ALERTS, alert.name, f"{alert.name} does not fire")
         if alert.fact not in known:
             yield about.unknown("Prometheus alone can tell, over time" if not alert.fact else "nothing to measure yet")
-        elif not alert.fires(known[alert.fact]):
-            yield about.right(f"{known[alert.fact]:g}, fires when {_when(alert)}")
-        elif alert.severity is Severity.CRITICAL:
-            yield about.wrong(f"{known[alert.fact]:g}, fires when {_when(alert)}", alert.fix)
+            continue
+        found = f"{known[alert.fact]:.6g}, fires when {_when(alert)}"
+        if not alert.fires(known[alert.fact]):
+            yield about.right(found)
         else:
-            yield about.doubtful(f"{known[alert.fact]:g}, fires when {_when(alert)}", alert.fix)
+            rule = about.wrong if alert.severity is Severity.CRITICAL else about.doubtful
+            yield rule(f"{alert.means}: {found}", alert.fix)
 
 
 def numbers(c: Configured, s: Stored, a: Answered) -> Mapping[str, float]:
@@ -113,8 +114,15 @@ def _job(about: About, job: str, on: bool, every_s: float, s: Stored, a: Answere
         return about.wrong(f"its last run failed: {found.error}", _RUN_JOBS)
     if found is not None and found.age_s is not None and found.age_s <= INTERVALS * every_s:
         return about.right(f"ran {found.age_s:.0f} s ago, runs every {every_s:.0f} s")
+    return _silent(about, found, every_s, s, a)
+
+
+def _silent(about: About, found: Ran | None, every_s: float, s: Stored, a: Answered) -> Line:
+    """A job that has not run lately: it may be too early."""
     if _scheduler_alive(s) and (a.problem or a.uptime_s < INTERVALS * every_s):
         return about.right(f"scheduled every {every_s:.0f} s; other jobs run, its first time is to come")
+    if not a.problem and a.uptime_s < _ALIVE_S:
+        return about.doubtful(f"the broker is up for {a.uptime_s:.0f} s: too early to tell", "look again in a minute")
     last = "never" if found is None or found.age_s is None else f"{found.age_s:.0f} s ago"
     return about.wrong(f"last run {last}, runs every {every_s:.0f} s", _RUN_JOBS)
 
@@ -124,8 +132,7 @@ def _run_of(job: str, s: Stored) -> Ran | None:
 
 
 def _scheduler_alive(s: Stored) -> bool:
-    found = _run_of(SCHEDULER, s)
-    return found is not None and found.age_s is not None and found.age_s < _ALIVE_S
+    return any(run.age_s is not None and run.age_s < _ALIVE_S for run in s.jobs)
 
 
 def _silent_s(job: str, s: Stored, a: Answered) -> float | None:

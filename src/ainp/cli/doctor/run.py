@@ -1,0 +1,141 @@
+"""One run of the doctor: facts first, then lines, each shown as soon as it is known."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from ainp import __version__
+from ainp.cli.connection import reason_of
+from ainp.cli.doctor import canary
+from ainp.cli.doctor.asked import Way, ask, way_to
+from ainp.cli.doctor.configured import configured
+from ainp.cli.doctor.show import Show
+from ainp.cli.postgres import url_of
+from ainp.core import checkup_running, checkup_setup
+from ainp.core.checkup import Answered, Configured, Line, Part, Stored
+from ainp.core.checkup_setup import SETTINGS
+from ainp.core.errors import BrokerError
+from ainp.http.strict import bases_of
+from ainp.operations import doctor
+from ainp.settings import Settings, SettingsError, load_settings
+from ainp.store.db import Database
+
+_NO_DATABASE = (BrokerError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be looked at, and where; *only* names parts or lines, and is empty for all."""
+
+    only: frozenset[str] = frozenset()
+    canary: bool = True
+    url: str | None = None
+    ca: Path | None = None
+
+    @property
+    def strange(self) -> frozenset[str]:
+        """Names that nothing has."""
+        nothing = _Facts(Configured(), Stored(), Answered(), datetime.now(UTC))
+        names = {line.name for line in (*nothing.first(), *nothing.last())} | {about.name for about in canary.STEPS}
+        return self.only - names - {part.value for part in Part}
+
+    def shows(self, part: Part, name: str) -> bool:
+        """Whether a line is wanted."""
+        return not self.only or bool({part.value, name} & self.only)
+
+    @property
+    def flies(self) -> bool:
+        """Whether a canary is."""
+        return self.canary and any(self.shows(about.part, about.name) for about in canary.STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """All that is known without a canary."""
+
+    configured: Configured
+    stored: Stored
+    answered: Answered
+    now: datetime
+
+    def first(self) -> Iterator[Line]:
+        """What the canary's task takes."""
+        c, s, a = self.configured, self.stored, self.answered
+        yield from checkup_setup.before(c, s, a, now=self.now)
+        yield from checkup_running.after(c, s, a, version=__version__)
+
+    def last(self) -> Iterator[Line]:
+        """What is as it is whether that works or not."""
+        c, s, a = self.configured, self.stored, self.answered
+        yield from checkup_setup.security(c, s, a)
+        yield from checkup_running.monitoring(c, s, a)
+        yield from checkup_running.alerts(c, s, a)
+
+
+def run(wanted: Wanted, show: Show) -> tuple[list[Line], str]:
+    """Every line that is *wanted*, shown as it comes, and which environment this is."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        line = SETTINGS.wrong(str(error), "correct them: docs/configuration.md; no broker starts like this")
+        show.line(line)
+        return [line], "unknown"
+    lines = asyncio.run(_follow(wanted, settings, show))
+    return lines, settings.ainp_env or settings.node_env or settings.mode
+
+
+async def _follow(wanted: Wanted, settings: Settings, show: Show) -> list[Line]:
+    lines = []
+    async with aclosing(_lines(wanted, settings, show)) as found:
+        async for line in found:
+            if wanted.shows(line.part, line.name):
+                show.line(line)
+                lines.append(line)
+    return lines
+
+
+async def _lines(wanted: Wanted, settings: Settings, show: Show) -> AsyncGenerator[Line, None]:
+    way = way_to(settings, wanted.url or bases_of(settings, port=settings.port)[0], wanted.ca)
+    database = Database(url_of(settings), size=2)
+    try:
+        with show.busy("asking the broker and its database"):
+            stored, answered = await asyncio.gather(_examined(database), ask(way, settings))
+        facts = _Facts(configured(settings), stored, answered, datetime.now(UTC))
+        for line in facts.first():
+            yield line
+        async with aclosing(_canary(wanted, way, settings, database, facts)) as steps:
+            async for line in steps:
+                yield line
+        for line in facts.last():
+            yield line
+    finally:
+        await database.close()
+
+
+async def _examined(database: Database) -> Stored:
+    try:
+        await database.open()
+    except _NO_DATABASE as error:
+        return Stored(problem=reason_of(error))
+    return await doctor.examine(database)
+
+
+async def _canary(
+    wanted: Wanted, way: Way, settings: Settings, database: Database, facts: _Facts
+) -> AsyncGenerator[Line, None]:
+    """A whole task, or why there is none."""
+    if not wanted.flies:
+        return
+    why = facts.answered.problem or facts.stored.problem or ("migrations are missing" if facts.stored.behind else "")
+    if why:
+        for about in canary.STEPS:
+            yield about.unknown(why)
+        return
+    async with aclosing(canary.fly(way, settings, database)) as steps:
+        async for line in steps:
+            yield line

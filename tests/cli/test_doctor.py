@@ -1,0 +1,289 @@
+"""`ainp doctor` on real brokers: green where all is well, and every provoked failure told with what to do."""
+
+import asyncio
+import json
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ainp.cli import app
+from ainp.cli.doctor.canary import STEPS
+from ainp.core.audit import Finding
+from ainp.core.checkup import Part
+from ainp.operations import cohorts, fsck
+from ainp.operations.committees import Epochs
+from ainp.store.db import Database
+from support.api import a_configuration
+from support.database import Databases
+from support.migrating import connected
+from support.serving import AINP, a_free_port, an_environment, serving, wait_until
+
+TOKEN = {"ADMIN_TOKEN": "2b7e151628aed2a6abf7158809cf4f3c", "METRICS_TOKEN": "603deb1015ca71be2b73aef0857d7781"}
+SKIP = ("--skip-canary",)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A broker that runs, and the settings that it and its doctor read."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.environment["DATABASE_URL"]
+
+    def doctor(self, *options: str, **changed: str) -> Result:
+        """Run the doctor here."""
+        given = an_environment(**{**self.environment, **changed})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            return CliRunner().invoke(app, ["doctor", *options], env={"COLUMNS": "200", **given})
+
+    def lines(self, *options: str, **changed: str) -> dict[str, Any]:
+        """What it finds, by name; a summary among it."""
+        result = self.doctor("--json", *options, **changed)
+        *lines, summary = [json.loads(line) for line in result.stdout.splitlines()]
+        assert (result.exit_code == 0) is summary["healthy"], result.output
+        return {line["name"]: line for line in lines} | {"summary": summary}
+
+    def sql(self, *statements: str) -> None:
+        """Change something behind everybody's back."""
+        asyncio.run(self._sql(statements))
+
+    async def _sql(self, statements: Sequence[str]) -> None:
+        async with connected(self.url) as db:
+            for statement in statements:
+                await db.execute(statement)
+
+    def wrong(self) -> list[str]:
+        """What `ainp fsck` finds."""
+
+        async def look() -> list[str]:
+            database = Database(self.url, size=1)
+            await database.open()
+            try:
+                async with aclosing(fsck.run(database)) as events:
+                    return [str(event) async for event in events if isinstance(event, Finding | fsck.Skipped)]
+            finally:
+                await database.close()
+
+        return asyncio.run(look())
+
+
+@contextmanager
+def deployed(
+    databases: Databases, template: str, folder: Path, *, name: str = "data", **environment: str
+) -> Iterator[Deployed]:
+    with databases.fresh(template=template) as url:
+        given = {"DATABASE_URL": url, "PORT": str(a_free_port()), "AINP_DATA_DIR": str(folder / name), **environment}
+        with serving(folder / name, user=None, **given) as broker:
+            broker.wait_for("AINP Broker started")
+            yield Deployed(folder, given)
+
+
+@pytest.fixture(scope="module")
+def compat(
+    databases: Databases, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    with deployed(databases, migrated_template, tmp_path_factory.mktemp("compat")) as found:
+        yield found
+
+
+def failing(lines: Mapping[str, Any]) -> dict[str, str]:
+    """What fails, with the fix."""
+    return {name: line["fix"] for name, line in lines.items() if line.get("result") == "fail"}
+
+
+def test_a_broker_that_works_is_green_and_left_as_it_was(compat: Deployed) -> None:
+    first, again = compat.lines(), compat.lines()
+
+    for lines in (first, again):
+        assert failing(lines) == {}
+        assert {lines[step.name]["result"] for step in STEPS} == {"pass"}
+        assert lines["receipts"]["why"].startswith("0 receipts, 0 settlements")  # a canary is not counted
+        assert lines["summary"]["seconds"] < 30
+    assert {line["part"] for name, line in first.items() if name != "summary"} == set(Part)
+    assert compat.wrong() == []
+
+
+def test_a_strict_broker_with_tokens_is_green(databases: Databases, migrated_template: str, tmp_path: Path) -> None:
+    given = {"AUTH_MODE": "strict", "PUBLIC_BASE_URL": f"http://127.0.0.1:{(port := a_free_port())}", "PORT": str(port)}
+    with deployed(databases, migrated_template, tmp_path, **given, **TOKEN) as strict:
+        lines = strict.lines()
+
+        assert failing(lines) == {}
+        assert {lines[step.name]["result"] for step in STEPS} == {"pass"}
+        for name in ("authentication", "websockets", "rate-limits", "admin", "deposits"):
+            assert lines[name]["result"] == "pass", lines[name]
+        assert strict.wrong() == []
+
+
+def test_it_reads_for_eyes_and_fills_in_the_deployment_log(compat: Deployed) -> None:
+    log = compat.folder / "deployment.log"
+
+    shown = compat.doctor("--record", str(log), AINP_ENV="staging", COMMIT_SHA="1234abc").stdout
+
+    assert "The canary: a whole task" in shown
+    assert "pass Attestation submission works (POST attestation → 201)" in shown
+    assert "everything that has to hold holds" in shown
+    said = log.read_text()
+    assert "Environment: staging\nCommit SHA: 1234abc\n" in said
+    assert said.count("\n[x] ") == 11
+    assert said.count("\n[-] ") == 2  # what `make check` tells
+    assert "[ ]" not in said
+
+
+def test_only_what_is_asked_for_is_looked_at(compat: Deployed) -> None:
+    assert set(compat.lines("--only", "security", *SKIP)) > {"tls", "redis"}
+    assert set(compat.lines("--only", "health", "--only", "tls")) == {"health", "tls", "summary"}
+    assert not {step.name for step in STEPS} & set(compat.lines(*SKIP))
+    unknown = compat.doctor("--only", "nonsense")
+    assert (unknown.exit_code, "no line is called nonsense" in unknown.stderr) == (2, True)
+
+
+def test_settings_that_no_broker_starts_with_are_a_failing_line(compat: Deployed) -> None:
+    sample = compat.lines(AINP_ENV="production", ADMIN_TOKEN="change-me", AUTH_MODE="strict")
+    impossible = compat.lines(POU_K="9", POU_M="5")
+
+    assert "ADMIN_TOKEN is a sample value" in sample["settings"]["why"]
+    assert "POU_K" in impossible["settings"]["why"]
+    assert set(failing(sample)) == set(failing(impossible)) == {"settings"}
+
+
+def test_a_sample_secret_is_told_outside_of_production_too(compat: Deployed) -> None:
+    found = compat.lines(*SKIP, ADMIN_TOKEN="change-me")["sample-secrets"]
+
+    assert (found["result"], "docs/tls.md" in found["fix"]) == ("warn", True)
+
+
+def test_a_finalizer_that_is_switched_off_fails(compat: Deployed) -> None:
+    found = failing(compat.lines(*SKIP, POU_FINALIZER_ENABLED="false"))
+
+    assert set(found) == {"settings", "finalizer"}
+    assert "POU_FINALIZER_ENABLED" in found["settings"]
+
+
+def test_other_settings_than_the_brokers_are_seen_by_the_canary_and_its_money_comes_back(compat: Deployed) -> None:
+    found = compat.lines("--only", "canary", POU_K="2", POU_M="5")
+
+    assert set(failing(found)) == {"receipt"}
+    assert found["committee"]["result"] == "skip"
+    assert found["returned"]["result"] == "pass"
+    assert compat.wrong() == []
+
+
+def test_a_broker_or_a_database_that_is_away_fails(compat: Deployed) -> None:
+    nobody = f"http://127.0.0.1:{a_free_port()}"
+    broker = compat.lines("--url", nobody)
+    database = compat.lines(DATABASE_URL="postgresql://nobody:7f3e9a1c@127.0.0.1:1/nothing")
+
+    assert set(failing(broker)) >= {"health", "AinpDown"}
+    assert nobody in broker["health"]["why"]
+    assert broker["negotiation"]["result"] == "skip"
+    assert set(failing(database)) == {"database", "AinpDatabaseDown"}
+    assert "7f3e9a1c" not in json.dumps(database)
+
+
+def test_money_that_was_made_by_hand_fails(compat: Deployed) -> None:
+    compat.sql("UPDATE accounts SET balance = balance - 1 WHERE account = 'mint'")
+    try:
+        found = compat.lines("--only", "alerts")
+    finally:
+        compat.sql("UPDATE accounts SET balance = balance + 1 WHERE account = 'mint'")
+
+    assert set(failing(found)) == {"AinpLedgerUnbalanced"}
+    assert "ainp fsck" in failing(found)["AinpLedgerUnbalanced"]
+
+
+def test_a_job_that_fails_fails(compat: Deployed) -> None:
+    compat.sql(
+        "INSERT INTO job_runs (job, tick, finished_at, error) VALUES ('usefulness-aggregation', now(), now(), 'boom')"
+        " ON CONFLICT (job) DO UPDATE SET error = 'boom'"
+    )
+    found = compat.lines(*SKIP)
+    compat.sql("DELETE FROM job_runs WHERE error IS NOT NULL")
+
+    assert set(failing(found)) == {"aggregator", "cron"}
+    assert found["AinpJobFailing"]["result"] == "warn"
+    assert "boom" in found["aggregator"]["why"]
+    assert "its log says" in failing(found)["aggregator"]
+
+
+@pytest.mark.long
+def test_jobs_that_do_not_run_fail(databases: Databases, migrated_template: str, tmp_path: Path) -> None:
+    with deployed(databases, migrated_template, tmp_path, JOBS_ENABLED="false") as silent:
+        early = silent.lines(*SKIP)
+        wait_until(lambda: failing(silent.lines("--only", "finalizer")))
+        found = silent.lines()
+
+        assert early["finalizer"]["result"] == "warn"
+        assert set(failing(found)) == {"finalizer", "aggregator", "notices"}
+        assert all("ainp work" in fix for fix in failing(found).values())
+        assert silent.wrong() == []
+
+
+def test_a_migration_that_was_rolled_back_by_hand_fails(
+    databases: Databases, migrated_template: str, tmp_path: Path
+) -> None:
+    with deployed(databases, migrated_template, tmp_path, JOBS_ENABLED="false") as broken:
+        broken.sql("DROP TABLE agent_stakes")
+        found = broken.lines()
+
+        assert "021_add_agent_stakes is rolled_back" in found["migrations"]["why"]
+        assert set(failing(found)) >= {"migrations", "ready", "AinpMigrationsMissing"}
+        assert failing(found)["migrations"] == "run `ainp migrate up`"
+        assert found["negotiation"]["why"] == "migrations are missing"
+
+
+@pytest.mark.long
+def test_a_doctor_that_is_killed_in_the_middle_leaves_nothing_behind(
+    databases: Databases, migrated_template: str, tmp_path: Path
+) -> None:
+    with deployed(databases, migrated_template, tmp_path, POU_M="100", POU_K="60") as large:
+        for voices in (0, 1, 20):
+            _kill_once_it_has(large, voices)
+            large.sql("UPDATE cohorts SET ends_at = now()")
+        assert large.wrong() == []
+
+        lines = large.lines()
+
+        assert failing(lines) == {}
+        assert large.wrong() == []
+        settings = a_configuration(pou_m=100, pou_k=60)
+        assert (
+            asyncio.run(_overdue(large.url, settings.judging, Epochs(settings.eligibility, committee_size=100))) == []
+        )
+
+
+async def _overdue(url: str, policy: Any, epochs: Epochs) -> list[int]:  # noqa: ANN401 - a JudgingPolicy
+    database = Database(url, size=1)
+    await database.open()
+    try:
+        return await cohorts.close_overdue(database, policy=policy, epochs=epochs)
+    finally:
+        await database.close()
+
+
+def _kill_once_it_has(large: Deployed, voices: int) -> None:
+    async def reached() -> bool:
+        async with connected(large.url) as db:
+            open_now = await db.fetchval("SELECT count(*) FROM cohorts WHERE closed_at IS NULL AND ends_at > now()")
+            said = await db.fetchval(
+                "SELECT count(*) FROM task_attestations a JOIN task_receipts r ON r.id = a.task_id"
+                " JOIN cohorts c ON c.id = r.epoch_id WHERE c.closed_at IS NULL AND c.ends_at > now()"
+            )
+            return bool(open_now and said >= voices)
+
+    command = [str(AINP), "doctor", "--only", "canary"]
+    process = subprocess.Popen(command, cwd=large.folder, env=an_environment(**large.environment))
+    wait_until(lambda: asyncio.run(reached()))
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
