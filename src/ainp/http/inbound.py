@@ -49,10 +49,11 @@ class Inbound:
         self._scope = scope
         self._headers = Fields(scope["headers"])
 
-    async def answer(self, raw: bytes) -> Answer:
-        """Take one; whatever comes of it is an answer."""
+    async def answer(self, raw: bytes, *, cbor: bool = False) -> Answer:
+        """Take one, which was *cbor* on its way; whatever comes of it is an answer."""
         broker, scope = self._broker, self._scope
         call = Call(broker, broker.database, "POST", scope["path"], {}, _NONE, self._headers, scope)
+        call.cbor = cbor
         try:
             reply = await envelopes.handle(call, raw, self._send)
         except BrokerError as error:

@@ -1,11 +1,16 @@
-"""Answers in CBOR, for whoever asks for it (RFC 9110, 12.5.1); JSON goes out as it is."""
+"""
+CBOR for whoever asks for it: answers by `Accept` (RFC 9110, 12.5.1), frames of a WebSocket by its subprotocol.
 
-from starlette.types import Message, Scope, Send
+JSON goes out as it is.
+"""
 
-from ainp.core.cbor import from_json
+from starlette.types import Message, Receive, Scope, Send
+
+from ainp.core.cbor import InvalidCbor, from_json, to_json
 from ainp.http.fields import Fields
 
 CBOR = "application/cbor"
+SUBPROTOCOL = "ainp.cbor"
 _WANTED = "ainp.cbor"  # the member of a request's scope that says so
 
 
@@ -34,6 +39,33 @@ def answering(scope: Scope, send: Send) -> Send:
             await send(message)
 
     return send_as_cbor
+
+
+def speaking(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Speak CBOR on a socket that offers to: all frames that go out are binary, binary ones that come are read."""
+    if SUBPROTOCOL not in scope.get("subprotocols", ()):
+        return receive, send
+
+    async def receive_cbor() -> Message:
+        message = await receive()
+        raw = message.get("bytes") if message["type"] == "websocket.receive" else None
+        if not raw:
+            return message
+        try:
+            text = to_json(raw, envelope=True).decode()
+        except InvalidCbor:
+            return message  # it is no JSON either, and refused as that
+        return {**message, "bytes": None, "text": text, SUBPROTOCOL: True}
+
+    async def send_cbor(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            await send({**message, "subprotocol": SUBPROTOCOL})
+        elif message["type"] == "websocket.send":
+            await send({"type": "websocket.send", "bytes": from_json(message["text"].encode())})
+        else:
+            await send(message)
+
+    return receive_cbor, send_cbor
 
 
 def _prefers_cbor(accept: str) -> bool:

@@ -21,7 +21,7 @@ from ainp.core.errors import BrokerError, InvalidRequest, NotFound, RateLimited,
 from ainp.core.events import carried, frames_of
 from ainp.core.limits import MAX_SOCKETS, SEND_TIME
 from ainp.core.rate_policy import Group
-from ainp.http import problems, rates, refusals
+from ainp.http import media, problems, rates, refusals
 from ainp.http.auth import check_origin, receiver_of
 from ainp.http.challenge import NotProven, challenged, welcome
 from ainp.http.fields import Fields
@@ -48,7 +48,7 @@ class _Ended(Exception):
 
 async def answer(broker: Broker, bases: Sequence[str], scope: Scope, receive: Receive, send: Send) -> None:
     """One socket from its opening handshake to its end; *bases* are the addresses of this broker."""
-    send = rates.telling(broker, scope, send)
+    receive, send = media.speaking(scope, receive, rates.telling(broker, scope, send))
     try:
         await _serve(broker, bases, scope, receive, send)
     except OSError:
@@ -187,7 +187,7 @@ async def _hear(inbound: Inbound, receive: Receive, send: Send) -> None:
             raise _Ended
         if message["type"] == "websocket.receive":
             raw = (message.get("text") or "").encode() or message.get("bytes") or b"-"
-            answer = await inbound.answer(raw)
+            answer = await inbound.answer(raw, cbor=media.SUBPROTOCOL in message)
             await send({"type": "websocket.send", "text": answer.text})
             if answer.refused:
                 await asyncio.sleep(_ANSWER_EVERY_S)  # nothing more is read meanwhile
