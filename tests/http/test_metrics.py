@@ -65,6 +65,11 @@ async def test_a_whole_job_moves_what_it_must_move(broker: Telling) -> None:
     assert after.of("ainp_database_up") == after.of("ainp_build_info") == 1
     assert after.of("ainp_database_pool_size") == 20
     assert after.of("ainp_ledger_sum_atomic_units") == after.of("ainp_receipts_pending") == 0
+    for name in ("receipts_stuck", "receipts_overdue", "receipts_without_committee", "receipts_without_reputation"):
+        assert after.of(f"ainp_{name}") == 0
+    assert after.of("ainp_migrations_missing") == 0
+    assert after.of("ainp_job_interval_seconds", name="pou-finalizer") == 60
+    assert after.of("ainp_job_last_run_timestamp_seconds", name="pou-finalizer") > 0
     for name in ("ainp_measured_timestamp_seconds", "ainp_process_start_time_seconds"):
         assert abs(after.of(name) - datetime.now(UTC).timestamp()) < 3600
     assert after.of("ainp_job_last_success_timestamp_seconds", name="measurements") > before.of(
@@ -186,6 +191,7 @@ async def test_without_its_table_the_database_is_up_and_jobs_go_on(database_url:
         after = await scrape(api)
 
     assert found.of("ainp_database_up") == 1
+    assert found.of("ainp_migrations_missing") > 0
     assert after.of("ainp_job_runs_total", outcome="succeeded") - before == len(scheduled(api.broker)) - 1
     assert after.moved(found, "ainp_job_runs_total", name="measurements", outcome="failed") == 1
 

@@ -7,9 +7,10 @@ from ainp import __version__
 from ainp.core.errors import BrokerError, SchemaBehind
 from ainp.http.auth import require_metrics_token
 from ainp.http.call import Call, Reply
-from ainp.operations import measurements
+from ainp.operations import health, measurements
+from ainp.store.measurements import Measured
 from ainp.telemetry.exposition import Reading, render
-from ainp.telemetry.metrics import BUILD, DATABASE_UP, TABLE
+from ainp.telemetry.metrics import BUILD, DATABASE_UP, MIGRATIONS_MISSING, TABLE
 
 _PATIENCE_S = 2.0  # a scrape is given up after ten seconds, and then says nothing at all
 _READ = {metric.name: metric for metric in TABLE if metric.read}
@@ -27,13 +28,20 @@ async def get(call: Call) -> Reply:
 async def _of_database(call: Call) -> list[Reading]:
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            measured = await measurements.read(call.broker.database)
-    except SchemaBehind:
-        measured = []
+            missing = await health.missing_migrations(call.broker.database)
+            measured = await _measured(call)
     except (BrokerError, TimeoutError):
         return [Reading(DATABASE_UP, 0)]
     known = [each for each in measured if each.metric in _READ]
     return [
         Reading(DATABASE_UP, 1),
+        Reading(MIGRATIONS_MISSING, missing),
         *(Reading(_READ[m.metric], m.value, (m.label,) if _READ[m.metric].labels else ()) for m in known),
     ]
+
+
+async def _measured(call: Call) -> list[Measured]:
+    try:
+        return await measurements.read(call.broker.database)
+    except SchemaBehind:
+        return []

@@ -41,6 +41,12 @@ async def standing(db: Database) -> Standing:
     return Standing([_named(one) for one in missing], runs, behind_s)
 
 
+async def missing_migrations(db: Database) -> int:
+    """How many are not applied, or not whole."""
+    async with db.connection() as connection:
+        return len(await migrate.missing(connection))
+
+
 def _named(one: Status) -> str:
     lacks = f": {', '.join(one.missing)}" if one.missing else ""
     return f"{one.name} ({one.state.value}){lacks}"

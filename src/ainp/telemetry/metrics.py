@@ -15,6 +15,12 @@ _ITEMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "other")
 UNMATCHED = "unmatched"
 
+
+def _measured(name: str, meaning: str, unit: str) -> Metric:
+    """What the job `measurements` finds out."""
+    return Metric(name=name, kind=Kind.GAUGE, meaning=f"{meaning}, as measured every minute", unit=unit, read=True)
+
+
 HTTP_REQUESTS = Metric(
     name="ainp_http_requests_total",
     kind=Kind.COUNTER,
@@ -170,12 +176,18 @@ REPUTATION = Metric(
         "dimension": (*("quality", "timeliness", "reliability", "safety", "truthfulness", "impact", "efficiency"),)
     },
 )
-RECEIPTS_PENDING = Metric(
-    name="ainp_receipts_pending",
-    kind=Kind.GAUGE,
-    meaning="Receipts that are not decided, as measured every minute",
-    unit="receipts",
-    read=True,
+RECEIPTS_PENDING = _measured("ainp_receipts_pending", "Receipts that are not decided", "receipts")
+RECEIPTS_STUCK = _measured("ainp_receipts_stuck", "Receipts that have been pending for more than an hour", "receipts")
+RECEIPTS_OVERDUE = _measured(
+    "ainp_receipts_overdue",
+    "Receipts whose window ended ten minutes ago and that are neither judged nor extended",
+    "receipts",
+)
+RECEIPTS_UNSEATED = _measured("ainp_receipts_without_committee", "Pending receipts that have no committee", "receipts")
+RECEIPTS_UNOBSERVED = _measured(
+    "ainp_receipts_without_reputation",
+    "Receipts of the last hour that count, and moved no reputation; anything but 0 is a bug",
+    "receipts",
 )
 
 STAKE_EVENTS = Metric(
@@ -191,12 +203,8 @@ SLASHED = Metric(
     meaning="What they took to the pool",
     unit="atomic units",
 )
-STAKED = Metric(
-    name="ainp_staked_atomic_units",
-    kind=Kind.GAUGE,
-    meaning="What all agents have staked, withdrawals that are not paid among it, as measured every minute",
-    unit="atomic units",
-    read=True,
+STAKED = _measured(
+    "ainp_staked_atomic_units", "What all agents have staked, withdrawals that are not paid among it", "atomic units"
 )
 
 PAYMENTS = Metric(
@@ -228,13 +236,7 @@ LEDGER_SUM = Metric(
     unit="atomic units",
     read=True,
 )
-LEDGER_PENDING = Metric(
-    name="ainp_ledger_pending_rows",
-    kind=Kind.GAUGE,
-    meaning="Income of hot accounts that is not rolled up yet, as measured every minute",
-    unit="rows",
-    read=True,
-)
+LEDGER_PENDING = _measured("ainp_ledger_pending_rows", "Income of hot accounts that is not rolled up yet", "rows")
 MEASURED = Metric(
     name="ainp_measured_timestamp_seconds",
     kind=Kind.GAUGE,
@@ -300,7 +302,29 @@ JOB_SUCCESS = Metric(
     labels={"name": ()},
     read=True,
 )
+JOB_RUN = Metric(
+    name="ainp_job_last_run_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When a run last began, on whichever node, however it ended",
+    unit="seconds since 1970",
+    labels={"name": ()},
+    read=True,
+)
+JOB_INTERVAL = Metric(
+    name="ainp_job_interval_seconds",
+    kind=Kind.GAUGE,
+    meaning="The time from one run to the next, the longest of those ahead",
+    unit="seconds",
+    labels={"name": ()},
+)
 
+MIGRATIONS_MISSING = Metric(
+    name="ainp_migrations_missing",
+    kind=Kind.GAUGE,
+    meaning="Migrations that are not applied, or not whole; `/health/ready` names them",
+    unit="migrations",
+    read=True,
+)
 DATABASE_UP = Metric(
     name="ainp_database_up",
     kind=Kind.GAUGE,

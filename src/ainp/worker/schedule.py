@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from time import monotonic
 
 from croniter import croniter
@@ -18,7 +19,9 @@ from ainp.core.errors import BrokerError, SchemaBehind
 from ainp.store import jobs, measurements
 from ainp.store.db import Database, Transaction
 from ainp.telemetry import logger
-from ainp.telemetry.metrics import JOB_DURATION, JOB_RUNS
+from ainp.telemetry.metrics import JOB_DURATION, JOB_INTERVAL, JOB_RUNS
+
+_AHEAD = 8  # runs that are looked at for the longest time between two: a cron may leave out nights
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ def next_time(cron: str, after: datetime) -> datetime:
     """When *cron* comes next."""
     at: datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime)
     return at
+
+
+def interval_s(cron: str, after: datetime) -> float:
+    """The longest time that passes between the next runs."""
+    times = [next_time(cron, after)]
+    for _ in range(_AHEAD):
+        times.append(next_time(cron, times[-1]))
+    return max((later - earlier).total_seconds() for earlier, later in pairwise(times))
 
 
 async def run_forever(database: Database, scheduled: Sequence[Job]) -> None:
@@ -66,6 +77,7 @@ async def _take(own: Transaction, job: Job, at: datetime) -> bool:
 
 async def _run(job: Job) -> str | None:
     began = monotonic()
+    JOB_INTERVAL.of(job.name).set(interval_s(job.cron, datetime.now(UTC)))
     try:
         await job.run()
     except Exception as error:  # noqa: BLE001 - one failed run must not end the schedule
@@ -81,6 +93,7 @@ async def _run(job: Job) -> str | None:
 async def _follow(database: Database, job: Job) -> None:
     for outcome in JOB_RUNS.labels["outcome"]:
         JOB_RUNS.of(job.name, outcome)  # shown before the first: a rise from nothing would not be seen
+    JOB_INTERVAL.of(job.name).set(interval_s(job.cron, datetime.now(UTC)))
     while True:
         now = datetime.now(UTC)
         at = next_time(job.cron, now)
