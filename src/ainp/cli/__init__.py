@@ -28,6 +28,8 @@ COMMANDS = {
     "migrate": "migrate.app",
     "keys": "keys.app",
     "rewards": "rewards.app",
+    "receipts": "receipts.app",
+    "quorum": "quorum.app",
     "embeddings": "embeddings.app",
 }
 _HIDDEN = {"process"}  # between the broker and its processes

@@ -1,6 +1,6 @@
 """`ainp settings`: what is set, to what, and by whom."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from ainp import setting_secrets
+from ainp.cli.columns import aligned
 from ainp.cli.connection import in_one_line
 from ainp.cli.names import unread_names
 from ainp.core.trail import printable
@@ -57,7 +58,7 @@ def settings(
         shown = {"settings": [asdict(row) for row in rows], "unread": unknown, "warnings": warnings}
         typer.echo(msgspec.json.encode(shown).decode())
         return
-    for line in _aligned([("setting", "value", "from", "default"), *map(_cells, rows)]):
+    for line in aligned([("setting", "value", "from", "default"), *map(_cells, rows)]):
         typer.echo(line)
     for warning in [*map(str, unknown), *warnings]:
         typer.echo(f"warning: {warning}")
@@ -78,13 +79,6 @@ def rows_of(found: Settings) -> Iterator[Row]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return row.name, row.value or "-", row.source.value, row.default or "-"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Lines that grep and a narrow terminal take as they are."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _shown(value: object) -> str:

@@ -69,15 +69,19 @@ class Epochs:
 
     async def rebuild(self, db: Session) -> NamedEpoch:
         """List who is eligible now; a list that did not change keeps its number."""
-        candidates, now = await epochs.candidates(db)
-        size = self.committee_size
-        epoch = EMPTY if now is None else build_epoch(candidates, self.eligibility, committee_size=size, now=now)
+        epoch = await self.listed(db)
         mark = await epochs.newest(db)
         if mark is not None and (await self.named(db, mark.id)).epoch.hash == epoch.hash:
             await epochs.touch(db, mark.id, population=epoch.population)
             return await self.named(db, mark.id)
         id_, _ = await epochs.insert(db, epoch)
         return self._keep(NamedEpoch(id_, epoch))
+
+    async def listed(self, db: Session) -> Epoch:
+        """Who is eligible now, without keeping it."""
+        candidates, now = await epochs.candidates(db)
+        size = self.committee_size
+        return EMPTY if now is None else build_epoch(candidates, self.eligibility, committee_size=size, now=now)
 
     def _keep(self, named: NamedEpoch) -> NamedEpoch:
         self._lists[named.id] = named

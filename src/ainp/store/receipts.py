@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ainp.core.attestation import Attestation
 from ainp.core.committee import DrawPolicy
@@ -87,6 +87,11 @@ async def unseated(
     """Receipts without a committee after the cursor *above*, locked for this transaction; and the time."""
     rows = await db.fetch(_SQL["unseated"], *above, limit)
     return [receipt_of(row) for row in rows], rows[0]["now"] if rows else None
+
+
+async def stuck(db: Session, *, older: timedelta, limit: int) -> list[Case]:
+    """Receipts that have been pending for longer than *older*, oldest first, with all that was said."""
+    return [case_of(row) for row in await db.fetch(_SQL["stuck"], older, limit)]
 
 
 async def postpone(db: Session, id: TaskId) -> None:  # noqa: A002
