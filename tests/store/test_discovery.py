@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ainp.store.db import PLANS
-from ainp.store.discovery import Ways, filled
+from ainp.store.discovery import Way, Ways, filled
 from bench.discovery import crowd
 from bench.discovery.crowd import Member
 from support.migrating import connected
@@ -50,6 +50,6 @@ async def test_whoever_ever_had_trust_is_among_those_who_have_a_record(database_
 def test_a_way_is_remembered_for_the_filters_that_were_asked_last() -> None:
     ways = Ways()
     for number in range(2000):
-        ways.remember(number, "nearest")
+        ways.remember(number, Way("nearest"))
 
-    assert (ways.recall(0), ways.recall(1999)) == (None, "nearest")
+    assert (ways.recall(0), ways.recall(1999)) == (None, Way("nearest"))

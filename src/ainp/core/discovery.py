@@ -17,7 +17,8 @@ from ainp.core.vectors import Sent
 SHOWN_CAPABILITIES = 10  # of an agent that is found, what was found among them
 _WORD = re.compile(r"\w{3,}")
 _STEM_LENGTH = 6  # "translates" and "translation" are one word
-_APART = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "_"}
+_BETWEEN = "\0"  # texts that are changed together
+_APART = {code: " " for code in range(1, 128) if not chr(code).isalnum() and chr(code) != "_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,9 @@ def shared_words(query: str, texts: Sequence[str]) -> list[float]:
     stems = sorted({f" {word[:_STEM_LENGTH]}" for word in _WORD.findall(query.lower())})
     if not stems:
         return [0.0] * len(texts)
-    lowered = [" " + text.lower().translate(_APART) for text in texts]
-    having = [[stem for stem in stems if stem in text] for text in lowered]
+    together = _BETWEEN.join(" " + text.replace(_BETWEEN, " ") for text in texts)
+    lowered = together.lower().translate(_APART).split(_BETWEEN)
+    having = [[stem for stem in stems if stem in text] for text in lowered[: len(texts)]]
     counts = Counter(stem for some in having for stem in some)
     weights = {stem: math.log1p((len(texts) - counts[stem] + 0.5) / (counts[stem] + 0.5)) for stem in stems}
     total = sum(weights.values())

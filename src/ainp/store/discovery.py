@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -24,23 +24,36 @@ _SQL = load("discovery")
 
 FEW = 4000  # so many capabilities are looked at one by one rather than along the index
 FEW_TRUSTED = 500  # so many agents are, who have an index of their own
+# So deep an index of so many vectors is searched that of the ten nearest more than 95 of 100 are found.
+_DEPTHS = ((10_000, 100), (40_000, 150))
+_DEPTH = 200
+_DEPTH_RECORDED = 150
+_NUMBER_BYTES = 2
+_LINKS_BYTES = 330  # for each vector in an index, beside its numbers
 _WAYS = 1000
 _WAY_S = 20.0
 NO_AGENTS: tuple[AgentDid, ...] = ()
 
 
+class Way(NamedTuple):
+    """By which statement to search, and how many vectors its index looks at before it says which are nearest."""
+
+    statement: str
+    depth: int = 0
+
+
 class Ways:
-    """By which way filters were searched a moment ago."""
+    """By which way each filter was searched a moment ago."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[object, tuple[str, float]] = OrderedDict()
+        self._known: OrderedDict[object, tuple[Way, float]] = OrderedDict()
 
-    def recall(self, filters: object) -> str | None:
+    def recall(self, filters: object) -> Way | None:
         """The way, if it is not old."""
         way, since = self._known.get(filters, (None, 0.0))
         return way if monotonic() - since < _WAY_S else None
 
-    def remember(self, filters: object, way: str) -> None:
+    def remember(self, filters: object, way: Way) -> None:
         """Keep it for a while."""
         self._known.pop(filters, None)
         self._known[filters] = way, monotonic()
@@ -131,7 +144,7 @@ async def nearest(
     """The *most* nearest capabilities, roughly in order; each by itself, so several may be one agent's."""
     way = await _way(db, model, wanted)
     tags = list(wanted.tags) or None
-    sql = filled(way, model.id, model.model.dimension, most)
+    sql = filled(way.statement, model.id, model.model.dimension, most, way.depth)
     rows = await db.fetch(sql, _written(wanted.vector), tags, wanted.min_trust, list(without))
     return [_candidate(row) for row in rows]
 
@@ -180,25 +193,24 @@ async def forget(db: Session, number: int, *, limit: int) -> int:
     return int((await db.execute(_SQL["forget"], number, limit)).rpartition(" ")[2])
 
 
-async def _way(db: Session, model: Prepared, wanted: Wanted) -> str:
-    """By what to search: a filter that keeps few, or an index. It changes what a search costs, so it may be old."""
-    if not wanted.tags and not wanted.min_trust:
-        return "nearest"
-    way = model.ways.recall((wanted.tags, wanted.min_trust))
+async def _way(db: Session, model: Prepared, wanted: Wanted) -> Way:
+    """How to search: one by one what a filter leaves, or an index. It changes what a search costs, so it may be old."""
+    filters = wanted.tags, wanted.min_trust
+    way = model.ways.recall(filters)
     if way is None:
-        way = await _counted(db, wanted)
-        model.ways.remember((wanted.tags, wanted.min_trust), way)
+        way = await _chosen(db, model, wanted)
+        model.ways.remember(filters, way)
     return way
 
 
-async def _counted(db: Session, wanted: Wanted) -> str:
+async def _chosen(db: Session, model: Prepared, wanted: Wanted) -> Way:
     if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= FEW:
-        return "nearest_tagged"
-    if not wanted.min_trust:
-        return "nearest"
-    if await db.fetchval(filled("trusted"), wanted.min_trust) <= FEW_TRUSTED:
-        return "nearest_trusted"
-    return "nearest_recorded"
+        return Way("nearest_tagged")
+    if wanted.min_trust:
+        trusted = await db.fetchval(filled("trusted"), wanted.min_trust)
+        return Way("nearest_trusted") if trusted <= FEW_TRUSTED else Way("nearest_recorded", _DEPTH_RECORDED)
+    size = await db.fetchval(_SQL["indexed"], model.id) / (_NUMBER_BYTES * model.model.dimension + _LINKS_BYTES)
+    return Way("nearest", next((depth for most, depth in _DEPTHS if size <= most), _DEPTH))
 
 
 def _written(vector: Vector) -> str:
@@ -207,10 +219,11 @@ def _written(vector: Vector) -> str:
 
 
 @lru_cache(maxsize=256)
-def filled(name: str, model: int = 0, dimension: int = 0, most: int = 0) -> str:
+def filled(name: str, model: int = 0, dimension: int = 0, most: int = 0, depth: int = 100) -> str:
     """A statement with the numbers that a plan has to know."""
     sql = _SQL[name]
-    for place, number in (("model", model), ("dimension", dimension), ("most", most), ("few", FEW)):
+    numbers = {"model": model, "dimension": dimension, "most": most, "depth": depth, "few": FEW}
+    for place, number in numbers.items():
         sql = sql.replace(f"{{{place}}}", str(number))
     return sql
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from ainp.core.moments import unix_ms
-from ainp.core.reputation import DECAY_PER_DAY, SHOWN, Dimension, Reputation, lower_bound
+from ainp.core.reputation import DECAY_PER_DAY, NEUTRAL, SHOWN, Dimension, Reputation, lower_bound
 from ainp.wire.agents import TrustReply
 from ainp.wire.values import iso_or_none, part
 
@@ -138,14 +138,19 @@ def trust_scores(reputation: Reputation, *, now: datetime) -> TrustScoresReply:
 
 def trust_reply(reputation: Reputation, *, now: datetime) -> TrustReply:
     """Show trust the way an agent's address carries it."""
-    t = trust_scores(reputation, now=now)
-    dimensions = {
-        "reliability": t.reliability,
-        "honesty": t.honesty,
-        "competence": t.competence,
-        "timeliness": t.timeliness,
-    }
-    return TrustReply(t.score, dimensions, t.decay_rate, t.last_updated)
+    if reputation.updated_at is None:  # as of most that a search finds: nothing was ever seen of them
+        return _UNSEEN
+    dimensions = {name: part(reputation.standings[d].decayed(now)) for name, d in _NAMED.items()}
+    return TrustReply(part(reputation.trust(now)), dimensions, DECAY_PER_DAY, unix_ms(reputation.updated_at))
+
+
+_NAMED = {
+    "reliability": Dimension.RELIABILITY,
+    "honesty": Dimension.TRUTHFULNESS,
+    "competence": Dimension.QUALITY,
+    "timeliness": Dimension.TIMELINESS,
+}
+_UNSEEN = TrustReply(part(NEUTRAL), dict.fromkeys(_NAMED, part(NEUTRAL)), DECAY_PER_DAY, None)
 
 
 def _dimension(reputation: Reputation, dimension: Dimension, now: datetime) -> DimensionReply:

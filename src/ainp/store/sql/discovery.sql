@@ -20,7 +20,8 @@ SELECT c.id, $2, said.embedding::halfvec
 
 -- name: nearest
 -- The capabilities of agents that have not expired which are nearest to $1 (an array in JSON, read once, by the SELECT
--- around it), along the index of the model. What does not pass the filters is skipped, and the scan goes on (iterative
+-- around it), along the index of the model, which looks at {depth} before it says which are nearest: set here, before the
+-- scan begins, and for this statement alone. What does not pass the filters is skipped, and the scan goes on (iterative
 -- scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join and sort
 -- everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out. It follows
 -- the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
@@ -36,7 +37,8 @@ SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.t
                        AND a.did <> ALL ($4::text[])
                   FROM capabilities c JOIN agents a ON a.id = c.agent_id
                  WHERE c.id = v.capability_id)
-         ORDER BY v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))
+         ORDER BY v.embedding::halfvec({dimension}) <=>
+                  (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
          LIMIT {most}) near
   JOIN capabilities c ON c.id = near.capability_id
   JOIN agents a ON a.id = c.agent_id
@@ -55,7 +57,8 @@ SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.t
                        AND a.did <> ALL ($4::text[])
                   FROM capabilities c JOIN agents a ON a.id = c.agent_id
                  WHERE c.id = v.capability_id)
-         ORDER BY v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))
+         ORDER BY v.embedding::halfvec({dimension}) <=>
+                  (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
          LIMIT {most}) near
   JOIN capabilities c ON c.id = near.capability_id
   JOIN agents a ON a.id = c.agent_id
@@ -110,6 +113,10 @@ SELECT count(*) FROM (SELECT FROM capabilities WHERE tags && $1::text[] LIMIT {f
 -- name: trusted
 -- How many agents have that trust, which is above 0, counted likewise.
 SELECT count(*) FROM (SELECT FROM agents WHERE trust_rank >= $1::int AND trust_rank > 0 LIMIT {few} + 1) counted
+
+-- name: indexed
+-- How many bytes a model's index has.
+SELECT pg_relation_size(('idx_capability_vectors_' || $1::int)::regclass)
 
 -- name: shown
 -- Agents as a search shows them; of each the capability that was found ($2) first, and at most $3 in all.
