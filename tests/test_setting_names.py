@@ -2,6 +2,7 @@
 
 import pytest
 
+from ainp import setting_names
 from ainp.setting_names import strangers
 from ainp.settings import Settings, variable_of
 
@@ -40,7 +41,7 @@ def test_the_name_that_operators_know_is_read(name: str) -> None:
         ("USEFULNESS_REQUIRE_RECEIPT", "did you mean USEFULNESS_REWARDS_REQUIRE_RECEIPT?"),
         ("AINP_DATADIR", "did you mean AINP_DATA_DIR?"),
         ("AINP_XYZZY_PLUGH", "docs/configuration.md names what is"),
-        ("SIGNATURE_VERIFICATION_ENABLED", "AUTH_MODE says whether signatures are asked for"),
+        ("CREDIT_LEDGER_ENABLED", "the ledger is always on"),
     ],
 )
 def test_a_name_that_nothing_reads_is_answered(name: str, hint: str) -> None:
@@ -58,6 +59,10 @@ def test_a_name_that_nothing_reads_is_answered(name: str, hint: str) -> None:
 )
 def test_what_is_a_setting_or_somebody_else_s_is_left_alone(name: str) -> None:
     assert strangers(KNOWN, environment=[name]) == []
+
+
+def test_no_setting_is_told_to_be_none() -> None:
+    assert setting_names._ELSEWHERE.keys().isdisjoint(KNOWN)
 
 
 def test_in_the_broker_s_own_file_what_is_nearly_a_setting_is_taken_for_one() -> None:

@@ -21,7 +21,6 @@ _SAME = 0.85  # and one that differs by a letter or two is above this
 
 # Settings of other brokers of this protocol, and what this one does instead.
 _ELSEWHERE = {
-    "SIGNATURE_VERIFICATION_ENABLED": "AUTH_MODE says whether signatures are asked for",
     "CREDIT_LEDGER_ENABLED": "the ledger is always on",
     "NEGOTIATION_ENABLED": "negotiation is always on",
     "MULTI_ROUND_NEGOTIATION_ENABLED": "negotiations always have rounds",

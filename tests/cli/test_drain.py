@@ -55,7 +55,7 @@ def refuses_connections(broker: Served) -> bool:
     return False
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.long)])
 def test_a_request_that_was_begun_is_answered_although_nobody_new_may_come(
     database_url: str, data_dir: Path, workers: str
 ) -> None:

@@ -37,6 +37,8 @@ def test_it_shows_value_source_and_default_and_no_secret() -> None:
     assert rows["POU_M"] == ["9", ".env", "5"]
     assert rows["POU_MAX_EXTENSIONS"] == ["2", "default", "2"]
     assert rows["USEFULNESS_REWARD_POOL_HOURLY"] == ["1000000000", "environment", "-"]
+    assert rows["AUTH_MODE"] == ["compat", "default", "-"]  # what holds where nothing is set
+    assert rows["USEFULNESS_AGGREGATOR_CRON"] == ["0", "*", "*", "*", "*", "default", "-"]
     assert rows["DATABASE_URL"] == ["(hidden)", "environment", "-"]
     assert rows["ADMIN_TOKEN"] == ["(hidden)", ".env", "-"]
     assert "password" not in result.stdout
@@ -68,7 +70,7 @@ def test_settings_that_cannot_work_are_one_line(monkeypatch: pytest.MonkeyPatch)
     assert result.stderr == "ainp settings: POU_K=10 is more than POU_M=9: no committee could reach it\n"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_the_log_is_in_a_file_too_also_after_it_was_rotated_and_names_nobody_reads_are_in_it(
     database_url: str, workers: int
 ) -> None:

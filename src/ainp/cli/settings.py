@@ -68,13 +68,36 @@ def rows_of(found: Settings) -> Iterator[Row]:
     """Every setting, by name."""
     environment = {name.upper() for name in EnvSettingsSource(Settings)()}
     file = {name.upper() for name in DotEnvSettingsSource(Settings)()}
+    in_force = _in_force(found)
     for variable, name in sorted((variable_of(name), name) for name in Settings.model_fields):
         source = Source.DEFAULT
         if variable in environment:
             source = Source.ENVIRONMENT
         elif variable in file:
             source = Source.FILE
-        yield Row(variable, _shown(getattr(found, name)), source, _shown(Settings.model_fields[name].default))
+        value = getattr(found, name)
+        yield Row(
+            variable,
+            _shown(in_force.get(variable) if value is None else value),
+            source,
+            _shown(Settings.model_fields[name].default),
+        )
+
+
+def _in_force(found: Settings) -> dict[str, object]:
+    """What holds where nothing is set, of settings whose default depends on others."""
+    rates, rewards = found.rates, found.reward_policy
+    return {
+        "AUTH_MODE": found.mode,
+        "INITIAL_CREDITS": found.welcome_credits,
+        "RATE_LIMIT_ENABLED": rates is not None,
+        "RATE_LIMIT_BURST": None if rates is None else rates.messages_burst,
+        "POU_COMMITTEE_MIN_AGE_MINUTES": found.eligibility.min_age.total_seconds() / 60,
+        "POU_REQUIRE_ATTESTATION_SIGNATURE": found.judging.signed,
+        "USEFULNESS_AGGREGATOR_ENABLED": found.aggregates,
+        "USEFULNESS_AGGREGATOR_CRON": found.aggregator_cron,
+        "USEFULNESS_REWARD_POOL_HOURLY": rewards.hourly,
+    }
 
 
 def _cells(row: Row) -> tuple[str, ...]:
