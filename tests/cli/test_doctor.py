@@ -23,6 +23,7 @@ from ainp.store.db import Database
 from support.api import a_configuration
 from support.database import Databases
 from support.migrating import connected
+from support.reader import ROOT, blocks
 from support.serving import AINP, a_free_port, an_environment, serving, wait_until
 
 TOKEN = {"ADMIN_TOKEN": "2b7e151628aed2a6abf7158809cf4f3c", "METRICS_TOKEN": "603deb1015ca71be2b73aef0857d7781"}
@@ -139,6 +140,16 @@ def test_it_reads_for_eyes_and_fills_in_the_deployment_log(compat: Deployed) -> 
     assert said.count("\n[x] ") == 11
     assert said.count("\n[-] ") == 2  # what `make check` tells
     assert "[ ]" not in said
+
+
+def test_the_page_s_commands_work(compat: Deployed) -> None:
+    [block] = blocks((ROOT / "docs" / "doctor.md").read_text(), "sh")
+
+    for command in block.splitlines():
+        ainp, doctor, *options = command.split()
+        assert (ainp, doctor) == ("ainp", "doctor")
+        assert compat.doctor(*options).exit_code == 0, command
+    assert (compat.folder / "deployment.log").exists()
 
 
 def test_only_what_is_asked_for_is_looked_at(compat: Deployed) -> None:
