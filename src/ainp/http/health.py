@@ -32,7 +32,7 @@ async def get(call: Call) -> Reply:
         version=__version__,
     )
     try:
-        await health.ping(call.db)
+        await call.broker.database.pulse.feel()
         problem = call.broker.unwritable
     except BrokerError as error:
         problem = error.message

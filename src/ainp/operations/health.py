@@ -19,11 +19,6 @@ class Standing:
     bus_behind_s: float
 
 
-async def ping(db: Session) -> None:
-    """Ask the database for anything."""
-    await db.fetchval("SELECT 1")
-
-
 async def connections(db: Session) -> int:
     """How many connections the database gives to ordinary users."""
     return await capacity.connections(db)
@@ -31,6 +26,7 @@ async def connections(db: Session) -> int:
 
 async def standing(db: Database) -> Standing:
     """Compare the schema with the migrations."""
+    await db.pulse.feel()
     async with db.connection() as connection:
         missing = await migrate.missing(connection)
     try:

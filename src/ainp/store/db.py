@@ -25,6 +25,7 @@ from ainp.core.errors import (
 )
 from ainp.store.nonces import Nonce
 from ainp.store.pool import STATEMENT_S, Place, Pool
+from ainp.store.pulse import Pulse
 from ainp.store.queries import load
 from ainp.store.together import Gathering, Together
 
@@ -194,6 +195,7 @@ class Database:
         self._size = size
         self._clock: tuple[datetime, float] | None = None
         self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
+        self.pulse = Pulse(self)
 
     @property
     def pool(self) -> Pool | None:
