@@ -66,9 +66,10 @@ soak: $(STAMP) ## Keep the broker busy for 15 minutes, and see what creeps; OPTI
 schema: $(STAMP) ## Rewrite schema.sql from the migrations
 	cd tests && ../$(BIN)/python -m support.schema
 
-docs: $(STAMP) ## Rewrite the pages of settings, metrics, limits, errors and the API from the code
+docs: $(STAMP) ## Rewrite what is made from the code: pages of reference, alert rules, the dashboard
 	cd tests && ../$(BIN)/python -m support.configuration && ../$(BIN)/python -m support.metrics \
-	  && ../$(BIN)/python -m support.limits && ../$(BIN)/python -m support.rates && ../$(BIN)/python -m support.reference
+	  && ../$(BIN)/python -m support.limits && ../$(BIN)/python -m support.rates && ../$(BIN)/python -m support.reference \
+	  && ../$(BIN)/python -m support.alerts && ../$(BIN)/python -m support.dashboard
 
 lock: ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv

@@ -53,9 +53,10 @@ sum by (reason) (increase(ainp_receipts_failed_total[1d]))
 max(ainp_receipts_pending)
 ```
 
-What deserves an alert: money that does not add up, a measurement or a finalizer that has stopped, events that nobody
-publishes, committees that can't be seated, a pool that is too small, bugs, no database, no Redis, and who is refused
-for coming too often:
+What deserves an alert is in [deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml), and on a
+[dashboard](../deploy/grafana/ainp.json). Some of it: money that does not add up, a measurement or a finalizer that has
+stopped, events that nobody publishes, committees that can't be seated, a pool that is too small, bugs, no database, no
+Redis, and who is refused for coming too often:
 
 ```promql
 max(ainp_ledger_sum_atomic_units) != 0
