@@ -22,3 +22,16 @@ async def test_of_two_registrations_at_once_one_stands(database_url: str) -> Non
         kept = (await api.get(f"/api/agents/{did}"))["capabilities"]
         assert len(kept) == 5
         assert len({capability["description"].split()[0] for capability in kept}) == 1
+
+
+async def test_what_an_agent_with_trust_adds_is_found_among_those_who_have_a_record(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        (did,) = await api.register(1)
+        database = api.broker.database
+        await database.execute("UPDATE agents SET trust_rank = 1 WHERE did = $1", did)
+        capabilities = [{"description": "Tunes pianos"}, {"description": "Builds harps"}]
+        await api.call("POST", "/api/agents/register", {"address": {"did": did, "capabilities": capabilities}})
+
+        rows = await database.fetch("SELECT recorded FROM capability_vectors")
+
+        assert [row["recorded"] for row in rows] == [True, True]

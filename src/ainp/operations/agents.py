@@ -63,9 +63,10 @@ async def register(
             ttl_ms=clamp_ttl(said.ttl_ms) // timedelta(milliseconds=1),
             grant_key=ledger.welcome_key(did),
         )
-        await agents.describe(tx, written.id, said.capabilities)
-        if embedded is not None:
-            await vectors.embed(tx, written.id, *embedded)
+        if embedded is None:
+            await agents.describe(tx, written.id, said.capabilities)
+        else:
+            await vectors.describe(tx, written.id, said.capabilities, *embedded)
         if grant and not written.granted:
             await agents.grant(tx, grant, cap=policy.hourly_cap)
         held = await accounts.balance(tx, did)

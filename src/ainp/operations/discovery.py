@@ -97,9 +97,9 @@ class Discovery:
 
     async def describe(
         self, db: Session, capabilities: Sequence[Capability], given: Sequence[Sent | None]
-    ) -> tuple[Prepared, list[Capability], list[Vector]] | None:
+    ) -> tuple[Prepared, list[Vector | None]] | None:
         """
-        The vectors of what an agent registers: its own where it sends them, else made here.
+        The vector of each capability that an agent registers: its own where it sends one, else made here.
 
         What can't be embedded now is left to a job, so that nobody has to wait to be registered.
         """
@@ -117,8 +117,8 @@ class Discovery:
             texts = [core.text_of(capabilities[place].description, capabilities[place].tags) for place in left]
             with suppress(EmbeddingsUnavailable):  # a job makes them
                 vectors |= dict(zip(left, await self.embed(db, texts), strict=True))
-        places = [place for place in sorted(vectors) if any(vectors[place])]
-        return prepared, [capabilities[place] for place in places], [vectors[place] for place in places]
+        made = [vectors.get(place, ()) for place in range(len(capabilities))]
+        return prepared, [vector if any(vector) else None for vector in made]
 
 
 async def search(db: Session, discovery: Discovery, query: Query) -> list[Hit]:

@@ -49,9 +49,12 @@ async def register(db: Session, did: AgentDid, *, public_key: str, ttl_ms: int, 
 
 async def describe(db: Session, agent_id: UUID, capabilities: Sequence[Capability]) -> None:
     """Give an agent exactly these capabilities, after `register`."""
-    await db.execute(
-        _SQL["describe"],
-        agent_id,
+    await db.execute(_SQL["describe"], agent_id, *described(capabilities))
+
+
+def described(capabilities: Sequence[Capability]) -> tuple[Sequence[str | None], ...]:
+    """Capabilities column by column: descriptions, tags, versions, evidence."""
+    return (
         [c.description for c in capabilities],
         [msgspec.json.encode(c.tags).decode() for c in capabilities],
         [c.version for c in capabilities],

@@ -16,6 +16,7 @@ from ainp.core.did import AgentDid
 from ainp.core.errors import SchemaBehind
 from ainp.core.reputation import Reputation
 from ainp.core.vectors import Model, Scale, Vector
+from ainp.store import agents
 from ainp.store.db import Row, Session
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
@@ -130,12 +131,12 @@ async def prepare(db: Session, model: Model, scale: Scale) -> bool:
     return number is not None
 
 
-async def embed(
-    db: Session, agent_id: UUID, model: Prepared, capabilities: Sequence[Capability], vectors: Sequence[Vector]
+async def describe(
+    db: Session, agent_id: UUID, capabilities: Sequence[Capability], model: Prepared, vectors: Sequence[Vector | None]
 ) -> None:
-    """Give an agent's capabilities their vectors, in the transaction that describes them."""
-    descriptions = [capability.description for capability in capabilities]
-    await db.execute(_SQL["embed"], agent_id, model.id, descriptions, [_written(vector) for vector in vectors])
+    """Give an agent exactly these capabilities with those vectors that there are, after it was registered."""
+    written = [None if vector is None else _written(vector) for vector in vectors]
+    await db.execute(_SQL["describe"], agent_id, *agents.described(capabilities), model.id, written)
 
 
 async def nearest(

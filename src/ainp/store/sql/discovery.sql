@@ -8,23 +8,35 @@ SELECT id, dimension, floor, ceiling,
 -- Make a model's vectors searchable: see migration 045. NULL where the extension is missing.
 SELECT prepare_vectors($1, $2, $3::real, $4::real)
 
--- name: embed
--- Give an agent's capabilities their vectors, after `describe` in its transaction; each is an array in JSON, as the
--- extension reads one. One that is there already is left alone: writing to the index costs more than all the rest.
+-- name: describe
+-- Give an agent exactly these capabilities, as `describe` of agents does, with their vectors; each is an array in JSON,
+-- as the extension reads one, or NULL. One that is there already is left alone: writing to the index costs more than
+-- all the rest.
+WITH gone AS (
+  DELETE FROM capabilities c WHERE c.agent_id = $1 AND NOT (c.description = ANY ($2::text[]))
+), described AS (
+  INSERT INTO capabilities (agent_id, description, tags, version, evidence)
+  SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS said (description, tags, version, evidence)
+  ON CONFLICT (agent_id, description) DO UPDATE
+     SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
+  RETURNING id, description
+)
 INSERT INTO capability_vectors AS v (capability_id, model_id, embedding)
-SELECT c.id, $2, said.embedding::halfvec
-  FROM unnest($3::text[], $4::text[]) AS said (description, embedding)
-  JOIN capabilities c ON c.agent_id = $1 AND c.description = said.description
+SELECT d.id, $6, said.embedding::halfvec
+  FROM unnest($2::text[], $7::text[]) AS said (description, embedding)
+  JOIN described d ON d.description = said.description
+ WHERE said.embedding IS NOT NULL
     ON CONFLICT (capability_id, model_id) DO UPDATE SET embedding = excluded.embedding
  WHERE v.embedding <> excluded.embedding
 
 -- name: nearest
 -- The capabilities of agents that have not expired which are nearest to $1 (an array in JSON, read once, by the SELECT
--- around it), along the index of the model, which looks at {depth} before it says which are nearest: set here, before the
--- scan begins, and for this statement alone. What does not pass the filters is skipped, and the scan goes on (iterative
--- scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join and sort
--- everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out. It follows
--- the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
+-- around it), along the index of the model, which looks at {depth} before it says which are nearest: set here, before
+-- the scan begins, and for this statement alone. What does not pass the filters is skipped, and the scan goes on
+-- (iterative scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join
+-- and sort everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out.
+-- It follows the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
 SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
        a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
   FROM (SELECT v.capability_id,
