@@ -21,10 +21,11 @@ from ainp.operations import cohorts, fsck
 from ainp.operations.committees import Epochs
 from ainp.store.db import Database
 from support.api import a_configuration
+from support.certificates import a_certificate
 from support.database import Databases
 from support.migrating import connected
 from support.reader import ROOT, blocks
-from support.serving import AINP, a_free_port, an_environment, serving, wait_until
+from support.serving import AINP, PATIENCE_S, a_free_port, an_environment, serving, wait_until
 
 TOKEN = {"ADMIN_TOKEN": "2b7e151628aed2a6abf7158809cf4f3c", "METRICS_TOKEN": "603deb1015ca71be2b73aef0857d7781"}
 SKIP = ("--skip-canary",)
@@ -115,16 +116,32 @@ def test_a_broker_that_works_is_green_and_left_as_it_was(compat: Deployed) -> No
     assert compat.wrong() == []
 
 
-def test_a_strict_broker_with_tokens_is_green(databases: Databases, migrated_template: str, tmp_path: Path) -> None:
-    given = {"AUTH_MODE": "strict", "PUBLIC_BASE_URL": f"http://127.0.0.1:{(port := a_free_port())}", "PORT": str(port)}
+def test_a_strict_broker_with_tls_and_tokens_is_green(
+    databases: Databases, migrated_template: str, tmp_path: Path
+) -> None:
+    ca, certificate, key = a_certificate(tmp_path)
+    given = {"AUTH_MODE": "strict", "AINP_TLS_CERT": str(certificate), "AINP_TLS_KEY": str(key)}
     with deployed(databases, migrated_template, tmp_path, **given, **TOKEN) as strict:
-        lines = strict.lines()
+        lines, unknown = strict.lines("--ca", str(ca)), strict.lines(*SKIP)
 
         assert failing(lines) == {}
         assert {lines[step.name]["result"] for step in STEPS} == {"pass"}
-        for name in ("authentication", "websockets", "rate-limits", "admin", "deposits"):
+        for name in ("authentication", "websockets", "rate-limits", "admin", "deposits", "tls", "certificate"):
             assert lines[name]["result"] == "pass", lines[name]
         assert strict.wrong() == []
+        assert "certificate verify failed" in unknown["health"]["why"]
+
+
+@pytest.mark.long
+def test_a_broker_behind_a_proxy_is_asked_as_the_proxy_does(
+    databases: Databases, migrated_template: str, tmp_path: Path
+) -> None:
+    given = {"AUTH_MODE": "compat", "HOST": "0.0.0.0", "AINP_PROXY_SECRET": "8f14e45fceea167a5a36dedd4bea2543"}
+    with deployed(databases, migrated_template, tmp_path, **given) as proxied:
+        lines = proxied.lines()
+
+        assert set(failing(lines)) == {"tls"}  # agents reach it by plain HTTP, as far as anybody knows
+        assert {lines[step.name]["result"] for step in STEPS} == {"pass"}
 
 
 def test_it_reads_for_eyes_and_fills_in_the_deployment_log(compat: Deployed) -> None:
@@ -260,8 +277,9 @@ def test_a_doctor_that_is_killed_in_the_middle_leaves_nothing_behind(
 ) -> None:
     with deployed(databases, migrated_template, tmp_path, POU_M="100", POU_K="60") as large:
         for voices in (0, 1, 20):
-            _kill_once_it_has(large, voices)
+            assert _stop_once_it_has(large, voices, signal.SIGKILL) == -signal.SIGKILL
             large.sql("UPDATE cohorts SET ends_at = now()")
+        assert _stop_once_it_has(large, 5, signal.SIGINT) == 130  # it closes its own
         assert large.wrong() == []
 
         lines = large.lines()
@@ -283,7 +301,7 @@ async def _overdue(url: str, policy: Any, epochs: Epochs) -> list[int]:  # noqa:
         await database.close()
 
 
-def _kill_once_it_has(large: Deployed, voices: int) -> None:
+def _stop_once_it_has(large: Deployed, voices: int, how: signal.Signals) -> int:
     async def reached() -> bool:
         async with connected(large.url) as db:
             open_now = await db.fetchval("SELECT count(*) FROM cohorts WHERE closed_at IS NULL AND ends_at > now()")
@@ -296,5 +314,5 @@ def _kill_once_it_has(large: Deployed, voices: int) -> None:
     command = [str(AINP), "doctor", "--only", "canary"]
     process = subprocess.Popen(command, cwd=large.folder, env=an_environment(**large.environment))
     wait_until(lambda: asyncio.run(reached()))
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.send_signal(how)
+    return process.wait(PATIENCE_S)

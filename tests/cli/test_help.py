@@ -11,6 +11,7 @@ from ainp.cli import app
 from support.serving import AINP
 
 COMMANDS = {"serve", "work", "demo", "call", "events", "migrate", "keys", "fsck", "stakes", "slash", "audit", "version"}
+COMMANDS |= {"doctor"}
 
 
 def ainp(*arguments: str) -> Result:
@@ -50,6 +51,7 @@ def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
         ["demo"],
         ["call"],
         ["events"],
+        ["doctor"],
         ["fsck"],
         ["stakes"],
         ["audit"],

@@ -47,6 +47,12 @@ def test_an_unwell_broker_is_told() -> None:
     assert "017 (pending)" in found["ready"].why
 
 
+def test_a_redis_that_is_away_is_a_warning_as_nothing_stops() -> None:
+    found = lines(a=replace(A, checks={"redis": "away: limits are counted on this node alone"}))["ready"]
+
+    assert (found.result, "redis: away" in found.why) == (Result.WARN, True)
+
+
 @pytest.mark.parametrize(("job", "name"), [(FINALIZER, "finalizer"), (AGGREGATOR, "aggregator")])
 @pytest.mark.parametrize(
     ("run", "why"),

@@ -108,8 +108,6 @@ class Configured:
     finalizer_every_s: float = 60
     aggregator: bool = True
     aggregator_every_s: float = 3600
-    rewards: bool = False
-    jobs_here: bool = True
     rate_limits: bool = False
     admin_token: bool = False
     metrics_token: bool = False
@@ -198,10 +196,8 @@ class Answered:
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     checks: Mapping[str, str] = field(default_factory=dict)
-    mode: str = ""
     base_url: str = ""
     refused: Mapping[str, int] = field(default_factory=dict)  # what has no right to be answered, by its status
-    limited: bool = False  # whether answers to attestations tell of a limit
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

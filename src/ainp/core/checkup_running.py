@@ -34,8 +34,7 @@ def after(c: Configured, s: Stored, a: Answered, *, version: str) -> Iterator[Li
     if a.problem:
         yield from (about.unknown("the broker does not answer") for about in (COMPLETE, RELEASE))
     else:
-        off = "; ".join((*a.missing, *(f"{what}: {how}" for what, how in a.checks.items() if "away" in how)))
-        yield COMPLETE.must(a.ready, off or "ready", "run `ainp migrate up`; `/health/ready` says what is missing")
+        yield _complete(a)
         yield RELEASE.should(a.version == version, f"version {a.version}, this doctor has {version}", "deploy it anew")
     yield _job(FINALIZES, FINALIZER, c.finalizer, c.finalizer_every_s, s, a)
     yield _job(AGGREGATES, AGGREGATOR, c.aggregator, c.aggregator_every_s, s, a)
@@ -101,6 +100,14 @@ def _health(a: Answered) -> Line:
         return HEALTH.wrong(a.problem, "start it with `ainp serve`, or say where it is with --url")
     fix = "look whether PostgreSQL runs; the broker goes on by itself once it answers"
     return HEALTH.must(a.status == 200, f"{a.status} {a.unwell or a.url}".strip(), fix)  # noqa: PLR2004 - OK
+
+
+def _complete(a: Answered) -> Line:
+    if not a.ready:
+        found = "; ".join(a.missing) or "; ".join(f"{what}: {how}" for what, how in a.checks.items())
+        return COMPLETE.wrong(found, "run `ainp migrate up`; `GET /health/ready` says what is missing")
+    away = [f"{what}: {how}" for what, how in a.checks.items() if "away" in how or "behind" in how]
+    return COMPLETE.should(not away, "; ".join(away) or "ready", "start it again; the broker goes on by itself then")
 
 
 def _job(about: About, job: str, on: bool, every_s: float, s: Stored, a: Answered) -> Line:  # noqa: FBT001

@@ -62,7 +62,7 @@ def before(c: Configured, s: Stored, a: Answered, *, now: datetime) -> Iterator[
 def security(c: Configured, s: Stored, a: Answered) -> Iterator[Line]:
     """What keeps others out; the rules of committee and client, and signatures, are for the canary to try."""
     open_to_others = not c.on_loopback or c.proxy
-    yield _rates(c, a, open_to_others=open_to_others)
+    yield _rates(c, open_to_others=open_to_others)
     yield _refused(AUTHENTICATED, a, UNSIGNED, (400, 401, 403))
     yield _link(REDIS, c.redis, "each process counts requests alone", "requirepass, and the password in REDIS_URL")
     yield _link(NATS, c.nats, "brokers hear of events by PostgreSQL", "NATS_CREDENTIALS_FILE or a user in NATS_URL")
@@ -103,7 +103,7 @@ def _quorum(c: Configured) -> Line:
 
 def _database(c: Configured, s: Stored) -> Iterator[Line]:
     if s.problem:
-        yield DATABASE.wrong(s.problem, "start PostgreSQL, or correct DATABASE_URL")
+        yield DATABASE.wrong(s.problem, "start PostgreSQL (`ainp serve` starts its own), or correct DATABASE_URL")
         for about in (READY, APPLIED, CLOCK):
             yield about.unknown("the database does not answer")
         return
@@ -163,10 +163,9 @@ def _rotated(c: Configured, s: Stored, now: datetime) -> Line:
     return ROTATED.right(f"the oldest file with one was written {max(one.days for one in c.secrets):.0f} days ago")
 
 
-def _rates(c: Configured, a: Answered, *, open_to_others: bool) -> Line:
+def _rates(c: Configured, *, open_to_others: bool) -> Line:
     if c.rate_limits:
-        shown = "answers to attestations tell it" if a.limited else "enabled"
-        return RATES.right(shown)
+        return RATES.right("enabled, by DID and by address")
     if c.strict or open_to_others or c.production:
         return RATES.wrong("RATE_LIMIT_ENABLED=false", "set RATE_LIMIT_ENABLED=true")
     return RATES.unknown("nobody but the operator can come: compat mode on loopback")

@@ -1,5 +1,6 @@
 """What the broker answers: how it is, and what it answers to who has no right to it."""
 
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from ainp.client.events import is_local
 from ainp.core.checkup import Answered
 from ainp.core.checkup_setup import DEPOSIT, NO_METRICS, NO_TOKEN, UNPROVEN, UNSIGNED
 from ainp.http.compat import PROXY_HEADER
+from ainp.http.strict import bases_of
 from ainp.settings import Settings
 from ainp.wire.about import BrokerReply
 from ainp.wire.health import HealthReply
@@ -48,11 +50,10 @@ class Way:
         hooks = {"request": [add]}
         return httpx.AsyncClient(verify=verify, trust_env=not is_local(self.url), event_hooks=hooks, timeout=_TIMEOUT_S)
 
-    @property
-    def sockets(self) -> dict[str, Any]:
-        """What connecting a socket takes."""
+    def socket_of(self, did: str) -> dict[str, Any]:
+        """What connecting a socket takes; behind a proxy the header says who listens."""
         tls = {} if self.tls is None or not self.url.startswith("https:") else {"ssl": self.tls}
-        return {"additional_headers": dict(self.headers), **tls}
+        return {"additional_headers": {**self.headers, "X-AINP-DID": did}, **tls}
 
 
 def way_to(settings: Settings, url: str, ca: Path | None) -> Way:
@@ -61,6 +62,14 @@ def way_to(settings: Settings, url: str, ca: Path | None) -> Way:
     secret = settings.ainp_proxy_secret
     headers = {} if secret is None or settings.strict else {PROXY_HEADER: secret.get_secret_value()}
     return Way(url.rstrip("/"), tls, headers)
+
+
+def address_of(settings: Settings) -> str:
+    """Where the broker of these settings answers."""
+    found = bases_of(settings, port=settings.port)[0]
+    if settings.public_base_url is None and settings.on_every_address:
+        return re.sub(r"//(0\.0\.0\.0|\[::\])?:", "//127.0.0.1:", found)
+    return found
 
 
 async def ask(way: Way, settings: Settings) -> Answered:
@@ -88,7 +97,6 @@ async def ask(way: Way, settings: Settings) -> Answered:
         missing=tuple(ready.missing),
         warnings=tuple(ready.warnings),
         checks=ready.checks,
-        mode=about.auth_mode,
         base_url=about.base_url,
         refused=refused,
         metrics=metrics,
@@ -115,7 +123,7 @@ async def _unproven(way: Way) -> int:
     claimed, other = Identity.new(), Identity.new()
     address = f"ws{way.url.removeprefix('http')}/ws?did={claimed.did}"
     try:
-        async with connect(address, proxy=None, open_timeout=_TIMEOUT_S, **way.sockets) as socket:
+        async with connect(address, proxy=None, open_timeout=_TIMEOUT_S, **way.socket_of(claimed.did)) as socket:
             challenge = str(msgspec.json.decode(await socket.recv()).get("challenge"))
             signature = other.sign_challenge(challenge, audience=way.url)
             proof = {"type": "proof", "did": claimed.did, "key_id": claimed.key_id, "signature": signature}

@@ -39,8 +39,6 @@ def configured(settings: Settings) -> Configured:
         finalizer_every_s=_interval_s(settings.pou_finalizer_cron),
         aggregator=settings.aggregates,
         aggregator_every_s=_interval_s(settings.aggregator_cron),
-        rewards=settings.usefulness_reward_pool_enabled,
-        jobs_here=settings.jobs_enabled,
         rate_limits=settings.rates is not None,
         admin_token=settings.admin_token is not None,
         metrics_token=settings.metrics_token is not None,

@@ -12,7 +12,7 @@ import asyncpg
 from ainp import __version__
 from ainp.cli.connection import reason_of
 from ainp.cli.doctor import canary
-from ainp.cli.doctor.asked import Way, ask, way_to
+from ainp.cli.doctor.asked import Way, address_of, ask, way_to
 from ainp.cli.doctor.configured import configured
 from ainp.cli.doctor.show import Show
 from ainp.cli.postgres import url_of
@@ -20,7 +20,6 @@ from ainp.core import checkup_running, checkup_setup
 from ainp.core.checkup import Answered, Configured, Line, Part, Stored
 from ainp.core.checkup_setup import SETTINGS
 from ainp.core.errors import BrokerError
-from ainp.http.strict import bases_of
 from ainp.operations import doctor
 from ainp.settings import Settings, SettingsError, load_settings
 from ainp.store.db import Database
@@ -100,11 +99,11 @@ async def _follow(wanted: Wanted, settings: Settings, show: Show) -> list[Line]:
 
 
 async def _lines(wanted: Wanted, settings: Settings, show: Show) -> AsyncGenerator[Line, None]:
-    way = way_to(settings, wanted.url or bases_of(settings, port=settings.port)[0], wanted.ca)
+    way = way_to(settings, wanted.url or address_of(settings), wanted.ca)
     database = Database(url_of(settings), size=2)
     try:
         with show.busy("asking the broker and its database"):
-            stored, answered = await asyncio.gather(_examined(database), ask(way, settings))
+            stored, answered = await asyncio.gather(_examined(database, settings), ask(way, settings))
         facts = _Facts(configured(settings), stored, answered, datetime.now(UTC))
         for line in facts.first():
             yield line
@@ -117,10 +116,12 @@ async def _lines(wanted: Wanted, settings: Settings, show: Show) -> AsyncGenerat
         await database.close()
 
 
-async def _examined(database: Database) -> Stored:
+async def _examined(database: Database, settings: Settings) -> Stored:
     try:
         await database.open()
     except _NO_DATABASE as error:
+        if settings.database_url is None:
+            return Stored(problem=f"the embedded PostgreSQL of {settings.data_dir} does not run")
         return Stored(problem=reason_of(error))
     return await doctor.examine(database)
 
