@@ -7,7 +7,9 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -15,6 +17,8 @@ from typer.testing import CliRunner, Result
 from ainp.cli import app
 from ainp.store import migrate
 from ainp.store.backup_file import Reader
+from ainp.worker.jobs import scheduled
+from ainp.worker.schedule import tick
 from support.api import an_api
 from support.database import Databases, a_folder
 from support.lived import live
@@ -158,6 +162,19 @@ def test_a_database_with_something_in_it_is_refused_unless_it_is_to_be_replaced(
     assert value(database_url, "SELECT count(*) FROM agents WHERE did = 'did:key:zOther'") == 0
 
 
+def test_what_a_broker_without_agents_has_written_by_itself_does_not_count(saved: Path, database_url: str) -> None:
+    async def every_job_once() -> None:
+        async with an_api(database_url, usefulness_reward_pool_enabled=True) as api:
+            await api.get("/health/ready")
+            for job in scheduled(api.broker):
+                await tick(api.broker.database, job, datetime.now(UTC))
+
+    asyncio.run(every_job_once())
+    restored = ainp("restore", str(saved), url=database_url)
+
+    assert restored.exit_code == 0, restored.output
+
+
 def test_a_database_in_use_is_refused(saved: Path, database_url: str) -> None:
     async def with_a_broker() -> Result:
         async with an_api(database_url) as api:
@@ -190,6 +207,29 @@ def test_a_damaged_file_is_refused_before_anything_is_touched(
     assert "is no backup, or not all of one" in results[1].stderr
     assert "accounts has" in results[2].stderr
     assert value(empty_database_url, "SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == 0
+
+
+def test_an_ordinary_owner_restores_it_without_the_vectors_that_need_an_extension(
+    saved: Path, empty_database_url: str
+) -> None:
+    name = urlsplit(empty_database_url).path.removeprefix("/")
+    role = f"owner_of_{name}"
+    sql(empty_database_url, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", f"ALTER DATABASE {name} OWNER TO {role}")
+    host = urlsplit(empty_database_url)
+    own = host._replace(netloc=f"{role}:x@{host.netloc.rpartition('@')[2]}").geturl()
+    try:
+        restored = ainp("restore", str(saved), url=own)
+    finally:
+        sql(
+            empty_database_url,
+            f"REASSIGN OWNED BY {role} TO CURRENT_USER",
+            f"ALTER DATABASE {name} OWNER TO CURRENT_USER",
+            f"DROP OWNED BY {role}",
+            f"DROP ROLE {role}",
+        )
+
+    assert restored.exit_code == 0, restored.output
+    assert "left out capability_vectors: this PostgreSQL has no pgvector" in restored.stdout
 
 
 def test_check_looks_at_the_file_alone(saved: Path) -> None:

@@ -15,6 +15,7 @@ from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.fsck import prove
 from ainp.settings import load_settings
 from ainp.store import backup as store
+from ainp.store.backup import Restored
 from ainp.store.backup_file import Manifest, Reader, digest_of, written
 
 _CONNECT_S = 10.0
@@ -55,11 +56,9 @@ def restore(
         if check:
             return
         with database_url(load_settings()) as url:
-            beyond = asyncio.run(_restore(url, reader, replace=replace))
-            for name in beyond:
-                typer.echo(f"applied {name}")
+            _tell(asyncio.run(_restore(url, reader, replace=replace)))
             code = prove(url)
-    typer.echo(f"restored {reader.manifest.rows} rows" if code == 0 else "restored, but see above")
+    typer.echo(f"restored what {file} has" if code == 0 else "restored, but see above")
     raise typer.Exit(code)
 
 
@@ -72,7 +71,7 @@ async def _back_up(url: str, file: Path, *, force: bool) -> Manifest:
         await connection.close()
 
 
-async def _restore(url: str, reader: Reader, *, replace: bool) -> list[str]:
+async def _restore(url: str, reader: Reader, *, replace: bool) -> Restored:
     connection = await _connect(url)
     try:
         await store.check_target(connection, replace=replace)
@@ -80,6 +79,13 @@ async def _restore(url: str, reader: Reader, *, replace: bool) -> list[str]:
             return await store.restore(connection, reader, told)
     finally:
         await connection.close()
+
+
+def _tell(restored: Restored) -> None:
+    for name in restored.beyond:
+        typer.echo(f"applied {name}")
+    for name in restored.left_out:
+        typer.echo(f"left out {name}: this PostgreSQL has no pgvector, or its user may not create the extension")
 
 
 async def _connect(url: str) -> asyncpg.Connection:

@@ -7,6 +7,7 @@ Triggers are off meanwhile: they would post every entry of the ledger a second t
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 import asyncpg
@@ -22,18 +23,12 @@ Told = Callable[[int], None]  # how many rows more
 _SQL = load("backup")
 _VECTORS = "capability_vectors"  # made with the first model of embeddings, not by a migration
 _MODELS = "embedding_models"
-# What a broker writes by itself when it is started on a new database; all of it is in the backup, too.
+# What a broker writes by itself when nobody has come yet; money that anything of it has moved is in the ledger.
 _HOUSEKEEPING = frozenset(
-    {
-        "accounts",
-        "publication",
-        "trust_ranking",
-        _MODELS,
-        "job_runs",
-        "measurements",
-        "broker_nodes",
-        "committee_epochs",
-    }
+    (
+        *("accounts", "broker_nodes", "committee_epochs", _MODELS, "job_runs", "measurements", "publication"),
+        *("reward_hours", "trust_ranking"),
+    )
 )
 
 
@@ -109,9 +104,17 @@ async def check_target(connection: asyncpg.Connection, *, replace: bool) -> None
         )
 
 
-async def restore(connection: asyncpg.Connection, reader: Reader, told: Told) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of it: migrations that were applied beyond the backup's, and tables that the server can't hold."""
+
+    beyond: Sequence[str]
+    left_out: Sequence[str]
+
+
+async def restore(connection: asyncpg.Connection, reader: Reader, told: Told) -> Restored:
     """
-    Put a verified backup in the place of whatever is there; the names of the migrations that were applied beyond it.
+    Put a verified backup in the place of whatever is there.
 
     Where the schema is the backup's already, all of it happens or nothing.
     """
@@ -122,13 +125,13 @@ async def restore(connection: asyncpg.Connection, reader: Reader, told: Told) ->
     await migrate.up(connection, migrations=made)
     async with connection.transaction():
         await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'")
-        await _fill(connection, reader, told)
+        left_out = await _fill(connection, reader, told)
     beyond = await migrate.up(connection)
     await connection.execute("ANALYZE")
-    return beyond
+    return Restored(beyond, left_out)
 
 
-async def _fill(connection: asyncpg.Connection, reader: Reader, told: Told) -> None:
+async def _fill(connection: asyncpg.Connection, reader: Reader, told: Told) -> list[str]:
     tables = {table.name: table for table in reader.manifest.tables}
     emptied = [row["name"] for row in await _columns(connection)]
     if lacking := sorted(tables.keys() - {*emptied, _VECTORS}):
@@ -136,14 +139,17 @@ async def _fill(connection: asyncpg.Connection, reader: Reader, told: Told) -> N
     for name in emptied:
         await connection.execute(f"ALTER TABLE {_quoted(name)} DISABLE TRIGGER USER")
     await connection.execute(f"TRUNCATE {', '.join(map(_quoted, emptied))}")
+    left_out = []
     for name in await _in_order(connection, tables):
         if name == _VECTORS and not await _prepare_vectors(connection):
-            continue  # without pgvector, searches go by words; with it, the broker embeds anew what has no vector
+            left_out.append(name)  # without pgvector searches go by words; once it is there, vectors are made anew
+            continue
         await _load(connection, reader, tables[name], told)
     for name in emptied:
         await connection.execute(f"ALTER TABLE {_quoted(name)} ENABLE TRIGGER USER")
     for counter in reader.manifest.counters:
         await connection.fetchval(_SQL["set_counter"], counter.name, counter.column, counter.last)
+    return left_out
 
 
 async def _load(connection: asyncpg.Connection, reader: Reader, table: Table, told: Told) -> None:
