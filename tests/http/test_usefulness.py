@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support import useful
 from support.api import Api, an_api
 from support.clock import let_pass
 from support.signing import a_strict_api, identity
@@ -161,3 +162,20 @@ async def test_in_strict_mode_a_proof_is_signed_and_aggregating_is_for_administr
         await strict.call("POST", "/api/usefulness/proofs", body, status=401)
         await strict.call("POST", "/api/usefulness/proofs", body, by=alice, status=201)
         await strict.call("POST", "/api/usefulness/aggregate", status=403)
+
+
+async def test_a_day_of_praising_oneself_does_not_pass_a_record_of_finalized_work(api: Api) -> None:
+    database = api.broker.database
+    boaster, worker, client = await api.register(3)
+    for did in (boaster, worker):
+        capabilities = [{"description": "Tunes pianos"}]
+        await api.call("POST", "/api/agents/register", {"address": {"did": did, "capabilities": capabilities}})
+    await useful.prove(database, [boaster] * 1000, score=10_000)
+    await useful.trade(database, [(client, worker)] * 110, at=await database.clock(), price=1000, score=8_000)
+
+    await api.call("POST", "/api/usefulness/aggregate")
+    found = await api.call("POST", "/api/discovery/search", {"description": "tune a piano"})
+
+    assert [agent["did"] for agent in found] == [worker, boaster]
+    assert [agent["usefulness_score_cached"] for agent in found] == [80, 100]
+    assert found[0]["rank"]["usefulness"] > found[1]["rank"]["usefulness"] == 0.75

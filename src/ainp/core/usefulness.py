@@ -23,6 +23,9 @@ HOUR = timedelta(hours=1)
 PAUSE = timedelta(seconds=5)  # between two proofs of one agent
 NEARLY_FULL = 9_900
 MAX_NEARLY_FULL = 5  # of one agent in an hour
+# Proofs without a finalized receipt that count as evidence, however many there are: what costs nothing but time has a
+# lower bound of 75 at most, which a hundred and ten proofs of finalized work pass with a mean of 80.
+SELF_SAID = 3
 
 
 class WorkType(StrEnum):

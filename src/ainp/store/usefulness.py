@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ainp.core.did import AgentDid
 from ainp.core.ids import TaskId
-from ainp.core.usefulness import NEARLY_FULL, WINDOW, History, Usefulness, WorkType
+from ainp.core.usefulness import NEARLY_FULL, SELF_SAID, WINDOW, History, Usefulness, WorkType
 from ainp.store.db import Session
 from ainp.store.queries import load
 
@@ -79,4 +79,4 @@ async def aggregate(db: Session) -> int:
     """Bring every agent's score up to date; how many have one, or have lost theirs."""
     async with db.transaction() as tx:
         await tx.execute(_SQL["one_at_a_time"], _AGGREGATION)
-        return int(await tx.fetchval(_SQL["aggregate"], WINDOW))
+        return int(await tx.fetchval(_SQL["aggregate"], WINDOW, SELF_SAID))

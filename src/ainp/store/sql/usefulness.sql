@@ -44,13 +44,17 @@ SELECT pg_advisory_xact_lock(hashtext('ainp.usefulness')), set_config('plan_cach
 
 -- name: aggregate
 -- Every agent's score: the mean of its proofs of the window $1, 0 without any; how many agents have one, or have lost
--- theirs. Agents are locked by their DIDs, as everybody does who locks several.
+-- theirs. agents.usefulness_proofs is how many are evidence: those of finalized receipts, and $2 others at most.
+-- Agents are locked by their DIDs, as everybody does who locks several.
 WITH recent AS MATERIALIZED (
-  SELECT agent_did, work_type, sum(usefulness_score) AS score, count(*)::int AS proofs
-    FROM usefulness_proofs WHERE created_at > now() - $1::interval
+  SELECT agent_did, work_type, sum(usefulness_score) AS score, count(*)::int AS proofs,
+         count(*) FILTER (WHERE EXISTS (SELECT FROM task_receipts r
+                                         WHERE r.id = p.receipt_id AND r.finalized_at IS NOT NULL)) AS proven
+    FROM usefulness_proofs p WHERE created_at > now() - $1::interval
    GROUP BY agent_did, work_type
 ), summed AS MATERIALIZED (
-  SELECT agent_did, least(100, round(sum(score) / sum(proofs), 2)) AS score, sum(proofs)::int AS proofs,
+  SELECT agent_did, least(100, round(sum(score) / sum(proofs), 2)) AS score,
+         (sum(proven) + least(sum(proofs) - sum(proven), $2::int))::int AS proofs,
          jsonb_object_agg(work_type, round(score / proofs, 2)) AS breakdown
     FROM recent GROUP BY agent_did
 ), faded AS MATERIALIZED (
