@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -91,3 +92,23 @@ def test_lines_of_several_processes_stay_whole(tmp_path: Path) -> None:
 
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert sorted(lines) == ["a" * 5000] * 300 + ["b" * 5000] * 300 + ["c" * 5000] * 300
+
+
+def fill(path: Path, most: int) -> None:
+    """Write more than *most* bytes to a file that may not be larger, then what fits again."""
+    file = LogFile(path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    for _ in range(4):
+        file.write("a" * 40 + "\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    file.write("b\n")
+
+
+def test_a_line_that_was_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "broker.log"
+    writer = multiprocessing.get_context("spawn").Process(target=fill, args=(path, 100))
+    writer.start()
+    writer.join(60)
+
+    assert writer.exitcode == 0
+    assert path.read_text().splitlines() == ["a" * 40, "a" * 40, "a" * 18, "b"]

@@ -11,6 +11,7 @@ from ainp.cli import app
 from support.serving import AINP
 
 COMMANDS = {"serve", "work", "demo", "call", "events", "migrate", "keys", "fsck", "stakes", "slash", "audit", "version"}
+COMMANDS |= {"settings", "backup", "restore", "receipts", "quorum"}
 COMMANDS |= {"doctor"}
 
 
@@ -55,6 +56,12 @@ def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
         ["fsck"],
         ["stakes"],
         ["audit"],
+        ["settings"],
+        ["backup"],
+        ["restore"],
+        ["receipts", "stuck"],
+        ["receipts", "show"],
+        ["quorum", "advise"],
         ["migrate", "up"],
         ["migrate", "down"],
         ["keys", "new"],

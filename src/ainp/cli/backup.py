@@ -22,7 +22,7 @@ _CONNECT_S = 10.0
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The new file, a ZIP; only its owner may read it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file, a ZIP; only its owner may read it.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
 ) -> None:
     """
@@ -38,7 +38,7 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `ainp backup` has written.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ainp backup` has written.")],
     replace: Annotated[bool, typer.Option("--replace", help="Throw away what the database has.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only look whether the file is whole and fits.")] = False,
 ) -> None:

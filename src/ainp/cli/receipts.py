@@ -57,7 +57,7 @@ def stuck(
 
 @app.command()
 def show(
-    task_id: Annotated[str, typer.Argument(help="The receipt's id.")],
+    task_id: Annotated[str, typer.Argument(metavar="TASK_ID", help="The receipt's id.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show one receipt: how it stands, what each member said, and why it is open if it is."""

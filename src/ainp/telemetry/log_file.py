@@ -34,8 +34,9 @@ class LogFile:
             self._torn = os.write(file, data) < len(data)
         except OSError as error:
             if not self._told:
-                print(f"ainp: LOG_FILE={self._path} can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201
-            self._told = True
+                self._told = True
+                with suppress(OSError, ValueError):  # its end of a pipe may be gone, or its disk full, too
+                    print(f"ainp: LOG_FILE={self._path} can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         else:
             self._told = False
 
