@@ -52,6 +52,7 @@ class Deployed:
     def lines(self, *options: str, **changed: str) -> dict[str, Any]:
         """What it finds, by name; a summary among it."""
         result = self.doctor("--json", *options, **changed)
+        assert all(line.startswith("{") for line in result.stdout.splitlines()), result.output
         *lines, summary = [json.loads(line) for line in result.stdout.splitlines()]
         assert (result.exit_code == 0) is summary["healthy"], result.output
         return {line["name"]: line for line in lines} | {"summary": summary}
@@ -85,10 +86,9 @@ def deployed(
     databases: Databases, template: str, folder: Path, *, name: str = "data", **environment: str
 ) -> Iterator[Deployed]:
     with databases.fresh(template=template) as url:
-        given = {"DATABASE_URL": url, "PORT": str(a_free_port()), "AINP_DATA_DIR": str(folder / name), **environment}
+        given = {"DATABASE_URL": url, "AINP_DATA_DIR": str(folder / name), **environment}
         with serving(folder / name, user=None, **given) as broker:
-            broker.wait_for("AINP Broker started")
-            yield Deployed(folder, given)
+            yield Deployed(folder, {**given, "PORT": str(broker.port)})
 
 
 @pytest.fixture(scope="module")
