@@ -79,6 +79,8 @@ lock: ## Resolve the dependencies anew into requirements/
 	  --python-version 3.11 --extra server pyproject.toml --output-file requirements/server.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
 	  --python-version 3.11 --group pyproject.toml:fuzz --output-file requirements/fuzz.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --python-version 3.11 --group pyproject.toml:build --output-file requirements/build.txt
 
 clean: ## Remove .venv and caches, keep the data in .ainp
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
