@@ -20,6 +20,7 @@ from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
 from ainp.operations.discovery import Discovery
 from ainp.operations.keys import Keys
+from ainp.operations.memories import Memories
 from ainp.operations.presence import Presence
 from ainp.operations.settlements import Terms
 from ainp.settings import Settings
@@ -49,6 +50,7 @@ class Broker:
     presence: Presence = field(default_factory=Presence)
     talked: asyncio.Event = field(default_factory=asyncio.Event)  # a message was sent: whoever publishes need not wait
     providers: Providers | None = None  # nobody pays
+    memories: Memories | None = None  # nobody's mail is remembered
     refusals: Refusals = field(default_factory=Refusals)
     started: float = field(default_factory=monotonic)
     _unwritable: tuple[str, float] = ("", -math.inf)
@@ -119,6 +121,7 @@ def make_broker(
         rates=make_rates(settings.rates, redis=settings.redis, ca=settings.redis_tls_ca, shared=buckets),
         identity=identity,
         providers=settings.providers,
+        memories=Memories(settings.memory_distiller_batch_limit) if settings.memory_distiller_enabled else None,
     )
 
 

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from ainp.core.mail_guard import GuardPolicy
 from ainp.core.qos import WEIGHTS, Profile
 from ainp.operations.messages import MessagePolicy
-from ainp.setting_kinds import Boolean
+from ainp.setting_kinds import Boolean, Cron
 
 _MONTH_S = 30 * 86_400
 
@@ -19,6 +19,11 @@ class MessageSettings(BaseSettings):
     messaging_enabled: Boolean = Field(True, description="keep mail in mailboxes; false routes it only")
     mail_retention_days: int = Field(365, ge=1, le=3650, description="how long mail is kept")
     qos_profile: Profile = Field(Profile.DEFAULT, description="what makes a message urgent: docs/messages.md")
+    memory_distiller_enabled: Boolean = Field(
+        False, description="let agents have their mail remembered and searched by meaning: docs/memories.md"
+    )
+    memory_distiller_cron: Cron = Field("*/5 * * * *", description="when mail is distilled")
+    memory_distiller_batch_limit: int = Field(200, ge=1, le=10_000, description="mails of one agent at once")
     email_content_dedupe_enabled: Boolean = Field(True, description="refuse an e-mail whose content was sent before")
     email_dedupe_ttl_seconds: int = Field(86_400, ge=1, le=_MONTH_S, description="for how long")
     email_greylist_enabled: Boolean = Field(False, description="send a stranger's first e-mail away, to come again")

@@ -77,7 +77,7 @@ _SECTIONS = {
         *("SETTLE_", "MAX_OPEN_", "NEGOTIATION_"),
     ),
     "Committees, verdicts and reputation": ("POU_", "REPUTATION_"),
-    "Messages": ("MESSAGING_", "MAIL_", "QOS_", "EMAIL_"),
+    "Messages": ("MESSAGING_", "MAIL_", "QOS_", "EMAIL_", "MEMORY_"),
     "Discovery": ("EMBEDDINGS", "OPENAI_", "DISCOVERY_", "VECTOR_"),
     "Usefulness and rewards": ("USEFULNESS_", "MAX_PROOFS_"),
     "Payments": ("PAYMENTS_", "ATOMIC_PER_UNIT", "COINBASE_", "LIGHTNING_", "USDC_"),

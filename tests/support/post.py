@@ -39,6 +39,7 @@ def right(client: str, mail: str) -> dict[tuple[str, str], tuple[str, Any]]:
         "trust_override": 0.5,
         "owner_did": client,
     }
+    remembered = {"agent_did": client, "query": "hello", "min_similarity": 0.5, "limit": 5}
     return {
         **sends,
         ("GET", "/api/intents/queue"): (f"/api/intents/queue?agent_did={client}", None),
@@ -47,6 +48,9 @@ def right(client: str, mail: str) -> dict[tuple[str, str], tuple[str, Any]]:
         ("GET", "/api/mail/threads/{conversation_id}"): (f"/api/mail/threads/2026-1?agent_did={client}", None),
         ("POST", "/api/mail/read"): ("/api/mail/read", {"message_id": mail, "read": True}),
         ("POST", "/api/mail/label"): ("/api/mail/label", {"message_id": mail, "add": ["a"], "remove": ["b"]}),
+        ("PUT", "/api/memories"): ("/api/memories", {"enabled": True, "agent_did": client}),
+        ("GET", "/api/memories"): (f"/api/memories?agent_did={client}", None),
+        ("POST", "/api/memories/search"): ("/api/memories/search", remembered),
         ("GET", "/api/contacts"): (f"/api/contacts?agent_did={client}", None),
         ("GET", "/api/contacts/{did}"): (f"/api/contacts/{SENDER.did}?agent_did={client}", None),
         ("PUT", "/api/contacts/{did}"): (f"/api/contacts/{SENDER.did}", contact),

@@ -100,7 +100,7 @@ class World:
 @asynccontextmanager
 async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]:
     """A broker on *database_url* in which one of each exists."""
-    rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000}
+    rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000, "memory_distiller_enabled": True}
     async with a_coinbase() as coinbase, an_api(database_url, **{**rich, **coinbase.settings(), **settings}) as api:
         client, agent, *others = await api.register(8)
         opened = await api.initiate(client, agent)
@@ -322,6 +322,14 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
             "reason": "lied about the tests",
             "evidence_ref": "https://example.com",
         },
+        {"authorization": f"Bearer {ADMIN_TOKEN}"},
+    ),
+    ("GET", "/api/admin/memories"): lambda w: Sent(
+        f"/api/admin/memories?agent_did={w.client}", headers={"authorization": f"Bearer {ADMIN_TOKEN}"}
+    ),
+    ("POST", "/api/admin/memories/search"): lambda w: Sent(
+        "/api/admin/memories/search",
+        {"agent_did": w.client, "query": "hello", "min_similarity": 0.5, "limit": 5},
         {"authorization": f"Bearer {ADMIN_TOKEN}"},
     ),
     ("GET", "/api/admin/audit"): lambda _: Sent("/api/admin/audit", headers={"authorization": f"Bearer {ADMIN_TOKEN}"}),

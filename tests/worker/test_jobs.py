@@ -20,6 +20,7 @@ from support.races import wait_until
 from support.said import what_is_logged
 from support.signing import a_strict_api, identity
 
+FORGETS = "[MemoryDistiller] Disabled (set MEMORY_DISTILLER_ENABLED=true to enable)"
 AGGREGATED = "[UsefulnessAggregator] Cron job scheduled (0 * * * *)"
 
 
@@ -206,7 +207,7 @@ async def test_the_jobs_are_named_with_the_words_that_their_failures_log(api: Ap
     with what_is_logged() as said:
         jobs = {job.name: job for job in scheduled(api.broker)}
 
-    assert said.messages == [AGGREGATED, "[PoU Finalizer] Cron job scheduled (*/1 * * * *)"]
+    assert said.messages == [AGGREGATED, FORGETS, "[PoU Finalizer] Cron job scheduled (*/1 * * * *)"]
     assert jobs["pou-finalizer"].failed == "[PoU Finalizer] Job error"
     assert set(jobs) >= {"negotiation-expiry", "committee-epoch", "ledger-roll-up", "idempotency-keys"}
 
@@ -216,7 +217,7 @@ async def test_a_finalizer_that_is_switched_off_says_so_and_is_not_scheduled(dat
         with what_is_logged() as said:
             jobs = scheduled(api.broker)
 
-        assert said.messages == [AGGREGATED, "[PoU Finalizer] Disabled via flag POU_FINALIZER_ENABLED"]
+        assert said.messages == [AGGREGATED, FORGETS, "[PoU Finalizer] Disabled via flag POU_FINALIZER_ENABLED"]
         assert "pou-finalizer" not in {job.name for job in jobs}
 
 
@@ -263,3 +264,11 @@ async def noticing_until(api: Api, done: Callable[[], bool]) -> None:
     assert done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_mail_is_distilled_where_that_is_switched_on(database_url: str) -> None:
+    async with an_api(database_url, memory_distiller_enabled=True, memory_distiller_cron="*/7 * * * *") as api:
+        [job] = [job for job in scheduled(api.broker) if job.name == "memory-distiller"]
+        await job.run()
+
+        assert job.cron == "*/7 * * * *"

@@ -23,6 +23,7 @@ from ainp.wire.mail import (
     ReadReply,
     ThreadReply,
 )
+from ainp.wire.memories import FoundMemoriesReply, MemoriesReply, SearchMemoriesBody, WantBody, WantReply
 from ainp.wire.messages import CancelIntentBody, CancelledReply, QueueReply, SentReply
 
 
@@ -114,3 +115,25 @@ def contact(
     said = None if consent is None else Consent(consent)
     body = ContactBody(said, allowlist, alias, notes, owner_did=of(by).did)
     return Ask("PUT", f"/api/contacts/{part(peer)}", reader(ContactReply), msgspec.json.encode(body))
+
+
+def remember_mail(by: Who, enabled: bool) -> Ask[WantReply]:  # noqa: FBT001 - it is all that is said
+    """Have one's mail remembered from now on, or not any more; what there is is forgotten then."""
+    body = WantBody(enabled, of(by).did)
+    return Ask("PUT", "/api/memories", reader(WantReply), msgspec.json.encode(body))
+
+
+def memories(
+    by: Who, *, conversation_id: str | None = None, limit: int | None = None, cursor: str | None = None
+) -> Ask[MemoriesReply]:
+    """What is remembered of one's mail, newest first."""
+    did = of(by).did
+    return get(
+        "/api/memories", MemoriesReply, agent_did=did, conversation_id=conversation_id, limit=limit, cursor=cursor
+    )
+
+
+def recall(by: Who, query: str, *, min_similarity: float = 0.5, limit: int = 10) -> Ask[FoundMemoriesReply]:
+    """What of it has to do with a query."""
+    body = SearchMemoriesBody(query, of(by).did, min_similarity, limit)
+    return post("/api/memories/search", body, FoundMemoriesReply)

@@ -21,6 +21,10 @@ MAX_OPEN_GROUPS: Annotated[
     int,
     Limit(Of.NEGOTIATION, "open groups of one agent that has opened them", "409 `TOO_MANY_OPEN`", "as of a pair"),
 ] = 100
+MAX_MEMORIES: Annotated[
+    int,
+    Limit(Of.MESSAGE, "memories of one agent's mail", "the oldest are forgotten", "a search looks at all of them"),
+] = 1000
 MAX_QUEUED: Annotated[
     int,
     Limit(

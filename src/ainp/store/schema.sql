@@ -226,6 +226,20 @@ CREATE TABLE accounts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE agent_memories (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    agent_did text NOT NULL,
+    conversation_id text,
+    content text NOT NULL,
+    summary text,
+    reasons json,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    embedding real[],
+    message_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE agent_reputation (
     agent_id uuid NOT NULL,
     q numeric(7,6) DEFAULT 0.5 NOT NULL,
@@ -526,6 +540,13 @@ CREATE TABLE measurements (
     measured_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE memory_owners (
+    did text NOT NULL,
+    done_at timestamp with time zone NOT NULL,
+    done_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE message_queue (
     to_did text NOT NULL,
     message_id uuid NOT NULL,
@@ -809,6 +830,12 @@ CREATE TABLE welcome_grants (
 ALTER TABLE ONLY accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (account);
 
+ALTER TABLE ONLY agent_memories
+    ADD CONSTRAINT agent_memories_message_id_agent_did_key UNIQUE (message_id, agent_did);
+
+ALTER TABLE ONLY agent_memories
+    ADD CONSTRAINT agent_memories_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY agent_reputation
     ADD CONSTRAINT agent_reputation_pkey PRIMARY KEY (agent_id);
 
@@ -893,6 +920,9 @@ ALTER TABLE ONLY mailbox
 ALTER TABLE ONLY measurements
     ADD CONSTRAINT measurements_pkey PRIMARY KEY (metric, label);
 
+ALTER TABLE ONLY memory_owners
+    ADD CONSTRAINT memory_owners_pkey PRIMARY KEY (did);
+
 ALTER TABLE ONLY message_queue
     ADD CONSTRAINT message_queue_pkey PRIMARY KEY (message_id, to_did);
 
@@ -964,6 +994,10 @@ ALTER TABLE ONLY usefulness_totals
 
 ALTER TABLE ONLY welcome_grants
     ADD CONSTRAINT welcome_grants_pkey PRIMARY KEY (hour);
+
+CREATE INDEX idx_agent_memories_conversation ON agent_memories USING btree (agent_did, conversation_id, created_at DESC, id DESC);
+
+CREATE INDEX idx_agent_memories_newest ON agent_memories USING btree (agent_did, created_at DESC, id DESC);
 
 CREATE INDEX idx_agent_reputation_updated ON agent_reputation USING btree (updated_at DESC);
 
@@ -1120,6 +1154,9 @@ CREATE TRIGGER task_attestations_sound BEFORE INSERT ON task_attestations FOR EA
 CREATE TRIGGER task_receipts_sound BEFORE INSERT OR UPDATE ON task_receipts FOR EACH ROW EXECUTE FUNCTION receipt_is_sound();
 
 CREATE TRIGGER task_receipts_statement BEFORE UPDATE OF statement, statement_hash ON task_receipts FOR EACH ROW EXECUTE FUNCTION refuse_new_statement();
+
+ALTER TABLE ONLY agent_memories
+    ADD CONSTRAINT agent_memories_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY agent_reputation
     ADD CONSTRAINT agent_reputation_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agents(id);

@@ -33,7 +33,7 @@ class DepositReply(Struct):
 
 
 class MovementReply(Struct):
-    """One ledger entry as its agent sees it; negative where credits left. `metadata`, which older clients read, is null."""
+    """One ledger entry as its agent sees it; negative where credits left; older clients look for `metadata`."""
 
     id: str
     agent_did: str

@@ -10,6 +10,8 @@ from ainp.worker import finalizer, payments, upkeep, usefulness
 from ainp.worker.schedule import Job
 from ainp.worker.usefulness import AGGREGATOR
 
+DISTILLER = "[MemoryDistiller]"
+
 
 def scheduled(broker: Broker) -> list[Job]:
     """The jobs of this configuration; says on the log what runs when."""
@@ -40,6 +42,13 @@ def scheduled(broker: Broker) -> list[Job]:
         jobs.append(Job("usefulness-aggregation", cron, partial(usefulness.run, broker), failed))
     else:
         log([Line(f"{AGGREGATOR} Aggregation disabled via feature flag", {})])
+    if broker.memories is not None:
+        cron = settings.memory_distiller_cron
+        facts = {"cron": cron, "batch": broker.memories.batch}
+        log([Line(f"{DISTILLER} Scheduled ({cron}) batch={broker.memories.batch}", facts)])
+        jobs.append(Job("memory-distiller", cron, partial(upkeep.distill, broker), f"{DISTILLER} Job error"))
+    else:
+        log([Line(f"{DISTILLER} Disabled (set MEMORY_DISTILLER_ENABLED=true to enable)", {})])
     if settings.pou_finalizer_enabled:
         cron = settings.pou_finalizer_cron
         log([Line(f"{PREFIX} Cron job scheduled ({cron})", {"cron": cron})])

@@ -14,6 +14,7 @@ from ainp.operations import (
     events,
     groups,
     measurements,
+    memories,
     messages,
     negotiations,
     requests,
@@ -137,6 +138,12 @@ async def embed_missing(broker: Broker) -> None:
         return  # readiness says so; who searches is told
     if done:
         log([Line("Embedded capabilities that had no vector", {"embedded": done})])
+
+
+async def distill(broker: Broker) -> None:
+    """Remember what agents that want it were sent."""
+    if broker.memories is not None and (made := await memories.distill_all(broker.database, broker.memories)):
+        log([Line("Mail was distilled", {"memories": made})])
 
 
 async def measure(broker: Broker) -> None:

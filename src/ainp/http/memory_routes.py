@@ -1,0 +1,47 @@
+"""The part of the route table that is about memories of mail."""
+
+from dataclasses import replace
+
+from ainp.core import errors as e
+from ainp.http import memories
+from ainp.http.route import ACTS, PAGE, Query, Route, get, post, private
+from ainp.wire import memories as wm
+
+_READS = (e.InvalidRequest, e.InvalidDid, e.FeatureDisabled)
+_QUERY = (
+    Query("agent_did", "whose", required=True),
+    Query("conversation_id", "only of this conversation, and with the whole content"),
+    Query("since", "a time; what is older is left out"),
+    *PAGE,
+)
+
+MEMORY_ROUTES: tuple[Route, ...] = (
+    replace(
+        post("/api/memories", memories.want, wm.WantReply, wm.WantBody, "agent_did", *ACTS, e.FeatureDisabled),
+        method="PUT",
+    ),
+    private("/api/memories", memories.page, wm.MemoriesReply, *_READS, query=_QUERY),
+    post(
+        "/api/memories/search",
+        memories.search,
+        wm.FoundMemoriesReply,
+        wm.SearchMemoriesBody,
+        "agent_did",
+        *(*ACTS, e.FeatureDisabled),
+    ),
+    replace(
+        get("/api/admin/memories", memories.page_for_admin, wm.MemoriesReply, *_READS, e.Forbidden, query=_QUERY),
+        admin=True,
+    ),
+    replace(
+        post(
+            "/api/admin/memories/search",
+            memories.search_for_admin,
+            wm.FoundMemoriesReply,
+            wm.SearchMemoriesBody,
+            None,
+            *(e.Forbidden, e.InvalidRequest, e.InvalidDid, e.FeatureDisabled),
+        ),
+        admin=True,
+    ),
+)

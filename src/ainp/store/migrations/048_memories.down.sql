@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS agent_memories;
+DROP TABLE IF EXISTS memory_owners;
