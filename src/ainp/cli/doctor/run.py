@@ -76,6 +76,15 @@ class _Facts:
         yield from checkup_running.alerts(c, s, a)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where it all is."""
+
+    way: Way
+    settings: Settings
+    database: Database
+
+
 def run(wanted: Wanted, show: Show) -> tuple[list[Line], str]:
     """Every line that is *wanted*, shown as it comes, and which environment this is."""
     try:
@@ -107,7 +116,7 @@ async def _lines(wanted: Wanted, settings: Settings, show: Show) -> AsyncGenerat
         facts = _Facts(configured(settings), stored, answered, datetime.now(UTC))
         for line in facts.first():
             yield line
-        async with aclosing(_canary(wanted, way, settings, database, facts)) as steps:
+        async with aclosing(_canary(wanted, show, _Place(way, settings, database), facts)) as steps:
             async for line in steps:
                 yield line
         for line in facts.last():
@@ -126,9 +135,7 @@ async def _examined(database: Database, settings: Settings) -> Stored:
     return await doctor.examine(database)
 
 
-async def _canary(
-    wanted: Wanted, way: Way, settings: Settings, database: Database, facts: _Facts
-) -> AsyncGenerator[Line, None]:
+async def _canary(wanted: Wanted, show: Show, place: _Place, facts: _Facts) -> AsyncGenerator[Line, None]:
     """A whole task, or why there is none."""
     if not wanted.flies:
         return
@@ -137,6 +144,7 @@ async def _canary(
         for about in canary.STEPS:
             yield about.unknown(why)
         return
-    async with aclosing(canary.fly(way, settings, database)) as steps:
-        async for line in steps:
-            yield line
+    with show.busy("a canary does a whole task"):
+        async with aclosing(canary.fly(place.way, place.settings, place.database)) as steps:
+            async for line in steps:
+                yield line
