@@ -85,6 +85,14 @@ def test_before_its_first_time_a_job_is_scheduled_if_others_run() -> None:
     assert lines(s=replace(S, jobs=()), a=replace(A, uptime_s=3))["aggregator"].result is Result.WARN
 
 
+def test_after_a_night_without_a_broker_nobody_is_woken_at_once() -> None:
+    yesterday = tuple(replace(run, age_s=50_000) for run in RAN)
+    found = lines(s=replace(S, jobs=yesterday), a=replace(A, uptime_s=5))
+
+    assert found["finalizer"].result is Result.WARN
+    assert [one.name for one in found.values() if one.result is Result.FAIL] == []
+
+
 def test_a_job_that_is_switched_off_is_told_and_wakes_nobody() -> None:
     found = lines(replace(C, finalizer=False))
 

@@ -143,10 +143,10 @@ def _scheduler_alive(s: Stored) -> bool:
 
 
 def _silent_s(job: str, s: Stored, a: Answered) -> float | None:
-    """For how long a job has not run: at most as long as the broker is up."""
+    """For how long a job has not run although the broker is up: one that was just started has missed nothing."""
     found = _run_of(job, s)
     if found is not None and found.age_s is not None:
-        return found.age_s
+        return found.age_s if a.problem else min(found.age_s, a.uptime_s)
     return None if a.problem or s.problem or s.traffic is None else a.uptime_s
 
 
