@@ -7,7 +7,8 @@ the algorithm is Ed25519.
 
 Signatures of exactly that form, as our own SDK writes them, are read here: with the library it takes 250 µs more than
 the verification itself. Whatever else RFC 9421 allows (other components besides, another spelling, several signatures)
-goes through the library, in `http_signature_forms`. What is accepted here, the library accepts too.
+goes through the library, in `http_signature_forms`. What is accepted here, the library accepts too. It is imported when
+such a signature comes first: it brings ten megabytes that most brokers never need.
 """
 
 import base64
@@ -19,7 +20,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ainp.core import http_signature_forms as forms
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import InvalidDid, InvalidSignature
 from ainp.core.moments import unix_s
@@ -95,6 +95,8 @@ def read(message: Message, *, now: datetime) -> HttpSignature:
         covered = {_METHOD, _TARGET, *((_DIGEST,) if plain[3] else ())}
         found = _checked(parameters, covered, message, plain=(plain[2], base64.b64decode(proof[2])))
     else:
+        from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
+
         parameters, covered = forms.read(given, tag=TAG)
         found = _checked(parameters, covered, message, plain=None)
     _check_time(found, now)
@@ -106,6 +108,8 @@ def verify(message: Message, found: HttpSignature, *, key: bytes) -> None:
     for target in message.targets:
         try:
             if found.plain is None:
+                from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
+
                 forms.verify(message.method, target, message.fields, key=key, tag=TAG)
             else:
                 parameters, signature = found.plain
@@ -190,6 +194,8 @@ def _check_body(message: Message, *, covered: bool) -> None:
     given = _one(message.fields, _DIGEST)
     plain = _PLAIN_DIGEST.fullmatch(given)
     if plain is None:
+        from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
+
         forms.check_digest(given, message.body)
     elif not hmac.compare_digest(base64.b64decode(plain[1]), hashlib.sha256(message.body).digest()):
         raise _wrong("Content-Digest is not that of the body")
