@@ -1,6 +1,8 @@
 """The rest of what existing clients do: credits, replies, payments, tools of the bridge, suites that sign nothing."""
 
+import base64
 import json
+import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -186,6 +188,24 @@ async def test_suite_comprehensive_sends_what_nobody_signed(database_url: str) -
     assert (answers[3][0], answers[3][1]["error"]) == (409, "REPLAY_DETECTED")
     async with an_api(database_url) as api:
         assert (await call(api, "POST", "/api/intents/send", {**envelope, "id": str(uuid4())}))[0] == 401
+
+
+async def test_example_stores_a_memory_by_sql(database_url: str) -> None:
+    """It asks for a vector, and writes into the table itself."""
+    async with an_api(database_url, memory_distiller_enabled=True, node_env="development") as api:
+        _, answer = await call(api, "POST", "/api/dev/embed", {"text": "Bob likes green tea"})
+        _, several = await call(api, "POST", "/api/dev/embed_batch", {"texts": ["Bob likes green tea", "other"]})
+        vector = struct.unpack("<256f", base64.b64decode(answer["embedding"]))
+        insert = """INSERT INTO agent_memories (agent_did, conversation_id, content, embedding, tags)
+                    VALUES ($1, 'tea', 'Bob likes green tea', $2, ARRAY['note'])"""
+        await api.broker.database.execute(insert, BOB.did, list(vector))
+        query = {"agent_did": BOB.did, "query": "what does Bob like to drink"}
+        _, found = await call(api, "POST", "/api/memories/search", query, did=BOB.did)
+
+        assert several["embeddings"][0] == answer["embedding"]
+        assert [(one["conversation_id"], one["tags"]) for one in found["results"]] == [("tea", ["note"])]
+    async with an_api(database_url) as api:
+        assert (await call(api, "POST", "/api/dev/embed", {"text": "anything"}))[0] == 404
 
 
 async def test_suites_of_phases_filter_by_trust(broker: Telling) -> None:

@@ -83,6 +83,7 @@ def test_a_preview_is_the_beginning() -> None:
         ("labels", [str(number) for number in range(51)]),
         ("attachments", {}),
         ("attachments", [{}] * 51),
+        ("attachments", [{"filename": "a.pdf", "data": "A" * 4096}]),
     ],
 )
 def test_a_mail_that_can_not_be_kept_is_refused(field: str, value: object) -> None:

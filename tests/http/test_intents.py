@@ -187,6 +187,19 @@ async def test_what_no_socket_took_is_handed_over_again(broker: Telling) -> None
     await eventually_nothing_waits(broker.api, did)
 
 
+async def test_what_is_handed_over_again_waits_for_twice_as_long_each_time(broker: Telling) -> None:
+    did, db = identity("often lost").did, broker.api.broker.database
+    await post(broker.api, an_intent(ALICE, did))
+    told = "UPDATE message_queue SET tries = $2, released_at = now() - $3::text::interval WHERE to_did = $1"
+    for tries, early, late in ((1, "4 s", "6 s"), (2, "9 s", "11 s"), (3, "19 s", "21 s")):
+        found = []
+        for since in (early, late):
+            await db.execute(told, did, tries, since)
+            await messages.release(db, did, again=True)
+            found.append(await db.fetchval("SELECT tries FROM message_queue WHERE to_did = $1", did))
+        assert found == [tries, tries + 1]
+
+
 async def test_all_kinds_of_messages_are_routed(broker: Telling) -> None:
     did = identity("all kinds").did
     kinds = ("INTENT", "RESULT", "ERROR", "ACK", "DISCOVER_RESULT")

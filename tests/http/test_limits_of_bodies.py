@@ -13,6 +13,8 @@ BODIES = list(dict.fromkeys(route.body for route in ROUTES if route.body is not 
 CHECKED = {
     "InitiateBody.initial_proposal": "MAX_PROPOSAL_BYTES, as canonical JSON",
     "ProposeBody.proposal": "MAX_PROPOSAL_BYTES, as canonical JSON",
+    "OpenGroupBody.proposal": "MAX_PROPOSAL_BYTES, as canonical JSON",
+    "VoteBody.proposal": "MAX_PROPOSAL_BYTES, as canonical JSON",
     "DeliverBody.metrics": "MAX_PROPOSAL_BYTES, as canonical JSON",
     "EnvelopeBody.payload": "MAX_BODY_BYTES, with the rest of it",
     "IntentBody.payload": "MAX_BODY_BYTES, with the rest of it",

@@ -178,7 +178,7 @@ class Ours:
             await self.presence.write(self.db)
 
     async def _age(self, model: Model) -> None:
-        earlier = "UPDATE message_queue SET released_at = released_at - interval '9 s' WHERE to_did = $1"
+        earlier = "UPDATE message_queue SET released_at = released_at - interval '90 s' WHERE to_did = $1"
         await self.db.execute(earlier, self.did)
         model.age()
 

@@ -100,7 +100,8 @@ class World:
 @asynccontextmanager
 async def a_world(database_url: str, **settings: object) -> AsyncIterator[World]:
     """A broker on *database_url* in which one of each exists."""
-    rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000, "memory_distiller_enabled": True}
+    on = {"memory_distiller_enabled": True, "ainp_env": "test"}
+    rich = {"admin_token": ADMIN_TOKEN, "initial_credits": 50_000_000, **on}
     async with a_coinbase() as coinbase, an_api(database_url, **{**rich, **coinbase.settings(), **settings}) as api:
         client, agent, *others = await api.register(8)
         opened = await api.initiate(client, agent)
@@ -324,6 +325,8 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
         },
         {"authorization": f"Bearer {ADMIN_TOKEN}"},
     ),
+    ("POST", "/api/dev/embed"): lambda _: Sent("/api/dev/embed", {"text": "hello"}),
+    ("POST", "/api/dev/embed_batch"): lambda _: Sent("/api/dev/embed_batch", {"texts": ["hello", "world"]}),
     ("GET", "/api/admin/memories"): lambda w: Sent(
         f"/api/admin/memories?agent_did={w.client}", headers={"authorization": f"Bearer {ADMIN_TOKEN}"}
     ),

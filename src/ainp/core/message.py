@@ -14,11 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from ainp.core import lexemes
+from ainp.core.canonical import canonical
 from ainp.core.did import AgentDid
 from ainp.core.envelope import Envelope
 from ainp.core.errors import Conflict, Forbidden, InvalidEnvelope, NotFound, Unavailable
 from ainp.core.lexemes import Members, kind_of
 from ainp.core.message_limits import (
+    MAX_ATTACHMENT_BYTES,
     MAX_ATTACHMENTS,
     MAX_CONVERSATION_LENGTH,
     MAX_LABEL_LENGTH,
@@ -172,6 +174,8 @@ def read_mail(envelope: Envelope, *, conversation: str) -> Mail:
     attachments = _of(semantics, "attachments", list) or []
     if len(attachments) > MAX_ATTACHMENTS:
         raise _refused("attachments", f"{len(attachments)}", f"at most {MAX_ATTACHMENTS}")
+    if (largest := max((len(canonical(one)) for one in attachments), default=0)) > MAX_ATTACHMENT_BYTES:
+        raise _refused("attachments", f"one of {largest} bytes", f"references of at most {MAX_ATTACHMENT_BYTES}")
     return Mail(
         conversation_id=named_conversation(envelope) or conversation,
         subject=_text(semantics, "subject", MAX_SUBJECT_LENGTH),

@@ -63,6 +63,15 @@ MAX_LABEL_LENGTH: Annotated[int, Limit(Of.MESSAGE, "characters of a label", "400
 MAX_ATTACHMENTS: Annotated[
     int, Limit(Of.MESSAGE, "attachments of a mail", "400 `INVALID_ENVELOPE`", "they are references; none is carried")
 ] = 50
+MAX_ATTACHMENT_BYTES: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "bytes of an attachment's description, as JSON",
+        "400 `INVALID_ENVELOPE`",
+        "a name, a kind, a size, a hash and an address; what is attached is fetched there",
+    ),
+] = 4096
 MAX_NOTES_LENGTH: Annotated[int, Limit(Of.MESSAGE, "characters of a note on a contact", "400", "a page")] = 2000
 MAX_CONTACTS: Annotated[
     int,

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from ainp.core import errors as e
-from ainp.http import memories
+from ainp.http import dev, memories
 from ainp.http.route import ACTS, PAGE, Query, Route, get, post, private
+from ainp.wire import dev as wd
 from ainp.wire import memories as wm
 
 _READS = (e.InvalidRequest, e.InvalidDid, e.FeatureDisabled)
@@ -15,6 +16,13 @@ _QUERY = (
     *PAGE,
 )
 
+DEV_ROUTES: tuple[Route, ...] = tuple(
+    replace(post(f"/api/dev/{path}", handler, reply, body, None, e.NotFound, e.EmbeddingsUnavailable), reads=True)
+    for path, handler, reply, body in (
+        ("embed", dev.embed, wd.EmbedReply, wd.EmbedBody),
+        ("embed_batch", dev.embed_batch, wd.EmbedBatchReply, wd.EmbedBatchBody),
+    )
+)
 MEMORY_ROUTES: tuple[Route, ...] = (
     replace(
         post("/api/memories", memories.want, wm.WantReply, wm.WantBody, "agent_did", *ACTS, e.FeatureDisabled),

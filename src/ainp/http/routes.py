@@ -22,7 +22,7 @@ from ainp.http import (
 )
 from ainp.http.auth import METRICS
 from ainp.http.group_routes import GROUP_ROUTES
-from ainp.http.memory_routes import MEMORY_ROUTES
+from ainp.http.memory_routes import DEV_ROUTES, MEMORY_ROUTES
 from ainp.http.message_routes import MESSAGE_ROUTES
 from ainp.http.payment_routes import PAYMENT_ROUTES
 from ainp.http.route import ACTS, ENVELOPE, PAGE, SIGNS, Query, Route, get, health_check, post, private
@@ -282,6 +282,7 @@ ROUTES: tuple[Route, ...] = (
     *MESSAGE_ROUTES,
     *GROUP_ROUTES,
     *MEMORY_ROUTES,
+    *DEV_ROUTES,
     *PAYMENT_ROUTES,
     get("/api/broker", about.get, BrokerReply),
     health_check("/health", health.get, HealthReply),

@@ -97,12 +97,13 @@ SELECT a.of, a.did, a.of IN (SELECT of FROM copies) AS copy, a.blocked, a."full"
 
 -- name: release
 -- Tell an agent ($1) the next of what waits for it ($2 of them at most): what matters most first, and of that the oldest.
--- With $3 also what was told before and has reached no socket, if that is some seconds ago; $4 times at most.
+-- With $3 also what was told before and has reached no socket, if that is some seconds ago, each time twice as many; $4
+-- times at most.
 WITH next AS MATERIALIZED (
   SELECT q.message_id, q.ctid AS place
     FROM message_queue q
    WHERE q.to_did = $1 AND q.expires_at > now()
-     AND (q.released_at IS NULL OR ($3 AND q.tries < $4 AND q.released_at < now() - interval '5 seconds'))
+     AND (q.released_at IS NULL OR ($3 AND q.tries < $4 AND q.released_at < now() - interval '2.5 seconds' * 2 ^ q.tries))
    ORDER BY q.priority DESC, q.queued_at, q.message_id
    LIMIT $2
      FOR UPDATE SKIP LOCKED
