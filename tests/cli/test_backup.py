@@ -39,7 +39,7 @@ def lived(databases: Databases, migrated_template: str) -> Iterator[str]:
     """A database where everything has happened."""
     with databases.fresh(template=migrated_template) as url:
         asyncio.run(live(url))
-        sql(url, CAPABILITY, VECTOR)
+        sql(url, CAPABILITY, VECTOR, "SELECT nextval('cohort_numbers')")
         yield url
 
 
@@ -80,6 +80,11 @@ def digests(file: Path) -> dict[str, tuple[int, str]]:
         return {table.name: (table.rows, table.sha256) for table in reader.manifest.tables}
 
 
+def counters(file: Path) -> dict[str, int]:
+    with Reader(file) as reader:
+        return {counter.name: counter.last for counter in reader.manifest.counters}
+
+
 def test_what_comes_back_is_what_was_there_and_is_proven(saved: Path, empty_database_url: str, tmp_path: Path) -> None:
     restored = ainp("restore", str(saved), url=empty_database_url)
     again = ainp("backup", str(tmp_path / "again.zip"), url=empty_database_url)
@@ -89,6 +94,8 @@ def test_what_comes_back_is_what_was_there_and_is_proven(saved: Path, empty_data
     assert again.exit_code == 0, again.output
     assert digests(tmp_path / "again.zip") == digests(saved)
     assert digests(saved)["capability_vectors"][0] == 1
+    assert counters(tmp_path / "again.zip") == counters(saved)
+    assert {"cohort_numbers", "outbox_id_seq"} <= counters(saved).keys()
     assert min(rows for name, (rows, _) in digests(saved).items() if name in ("agents", "task_receipts")) > 5
     sql(empty_database_url, "INSERT INTO outbox (event, recipients, body) VALUES ('x', '{}', '{}')")
     with pytest.raises(Exception, match="its rows are statements and never change"):

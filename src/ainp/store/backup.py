@@ -50,7 +50,7 @@ async def dump(connection: asyncpg.Connection, out: Writer, told: Told) -> Manif
             with out.table(row["name"], told) as member:
                 await connection.copy_from_table(row["name"], columns=row["columns"], output=member.write)
             tables.append(Table(row["name"], row["columns"], member.rows, member.bytes, member.sha256))
-        counters = await connection.fetch(_SQL["counters"], [table.name for table in tables])
+        counters = await connection.fetch(_SQL["counters"])
     manifest = Manifest(
         broker=__version__,
         taken_at=taken_at.isoformat(timespec="seconds"),
@@ -148,7 +148,7 @@ async def _fill(connection: asyncpg.Connection, reader: Reader, told: Told) -> l
     for name in emptied:
         await connection.execute(f"ALTER TABLE {_quoted(name)} ENABLE TRIGGER USER")
     for counter in reader.manifest.counters:
-        await connection.fetchval(_SQL["set_counter"], counter.name, counter.column, counter.last)
+        await connection.fetchval(_SQL["set_counter"], counter.name, counter.last)
     return left_out
 
 

@@ -46,10 +46,9 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Counter(msgspec.Struct, frozen=True):
-    """How far the numbers of an identity column were given out."""
+    """How far the numbers of a sequence were given out."""
 
     name: str
-    column: str
     last: int
 
 

@@ -18,16 +18,15 @@ SELECT DISTINCT f.conrelid::regclass::text AS name, f.confrelid::regclass::text 
    AND f.conrelid <> f.confrelid
 
 -- name: counters
--- How far the numbers of identity columns have been given out. They run ahead of a snapshot and never behind it.
-SELECT c.relname AS name, a.attname AS column,
-       pg_sequence_last_value(pg_get_serial_sequence(quote_ident(c.relname), a.attname)::regclass) AS last
+-- How far numbers have been given out: of identity columns, and of sequences that stand alone. They run ahead of a
+-- snapshot and never behind it.
+SELECT c.relname AS name, pg_sequence_last_value(c.oid::regclass) AS last
   FROM pg_class c
-  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> '' AND NOT a.attisdropped
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY ($1::text[])
- ORDER BY c.relname, a.attname
+ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'S'
+ ORDER BY c.relname
 
 -- name: set_counter
-SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)
+SELECT setval(to_regclass(quote_ident($1)), $2)
 
 -- name: in_use
 -- Brokers, workers and commands that are connected to this database.
