@@ -27,7 +27,6 @@ _ELSEWHERE = {
     "REPLAY_PROTECTION_ENABLED": "a signed request always counts once",
     "WEB4_POU_DISCOVERY_ENABLED": "DISCOVERY_USEFULNESS_WEIGHT says how much usefulness counts",
     "DISCOVERY_CACHE_TTL": "searches are not cached",
-    "MEMORY_DISTILLER_ENABLED": "there is no memory distiller",
     "ENABLE_MONITORING": "/metrics is always there",
     "METRICS_ENABLED": "/metrics is always there",
     "ENABLE_TRACING": "there is no tracing",
