@@ -12,6 +12,7 @@ from ainp.core.did import AgentDid
 from ainp.operations import cohorts, fsck, trust_ranks
 from ainp.operations.fsck import Skipped
 from ainp.store.cohorts import Lent
+from ainp.worker import upkeep
 from support.api import Api, an_api
 from support.builders import agents
 
@@ -76,13 +77,12 @@ async def test_wherever_it_dies_a_job_gives_the_money_back(database_url: str, st
         await _until(api, step)
         await api.broker.database.execute("UPDATE cohorts SET ends_at = now() - interval '1 second'")
 
-        policy, epochs = api.broker.terms.judging, api.broker.epochs
-        closed = await cohorts.close_overdue(api.broker.database, policy=policy, epochs=epochs)
+        await upkeep.close_cohorts(api.broker)
 
-        assert len(closed) == 1
+        assert await api.broker.database.fetchval("SELECT count(*) FROM cohorts WHERE closed_at IS NOT NULL") == 1
         assert await money(api) == before
         assert await wrong(api) == []
-        assert await cohorts.close_overdue(api.broker.database, policy=policy, epochs=epochs) == []
+        await upkeep.close_cohorts(api.broker)  # nothing is left to do
 
 
 async def _until(api: Api, step: str) -> None:
