@@ -12,6 +12,7 @@ import pytest
 
 from ainp.http.routes import ROUTES
 from ainp.settings import Settings, variable_of
+from support.debian import unpacked
 from support.deployed import (
     DEPLOY,
     RELEASE,
@@ -32,6 +33,7 @@ from support.deployed import (
 SETTINGS = {variable_of(name) for name in Settings.model_fields}
 OURS = ("migrate", "broker-1", "broker-2", "worker")
 WORKLOADS = (("Deployment", "ainp-broker"), ("Deployment", "ainp-worker"), ("Job", "ainp-migrate"))
+CADDYFILE = DEPLOY / "caddy" / "Caddyfile"
 PATHS = {route.path for route in ROUTES}
 _PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 
@@ -183,3 +185,15 @@ def test_prometheus_scrapes_what_compose_runs() -> None:
 
     assert set(scraped) == set(OURS) - {"migrate"}
     assert set(scraped) <= set(compose()["services"])
+
+
+def test_the_proxy_s_configuration_is_valid() -> None:
+    place = unpacked("caddy", "caddy")
+    if place is None:
+        pytest.skip("NO CADDY: the proxy's configuration is NOT TESTED")
+    command = [str(place / "usr/bin/caddy"), "validate", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
+    for site in ("http://localhost", "https://broker.example"):
+        subprocess.run(command, env={"SITE": site, "HOME": str(place)}, capture_output=True, check=True)
+
+    proxied = re.findall(r"(\S+):8080", CADDYFILE.read_text())
+    assert proxied == [name for name in compose()["services"] if name.startswith("broker-")]

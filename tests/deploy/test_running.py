@@ -37,8 +37,7 @@ def test_two_brokers_and_a_worker_come_up_are_probed_and_drain(project: Project)
 
         for each in up.values():
             wait_until(each.healthy)
-        for name, each in up.items():
-            wait_until(lambda each=each, name=name: probed(each, workload_of(name), "readinessProbe"))
+        wait_until(lambda: all(probed(each, workload_of(name), "readinessProbe") for name, each in up.items()))
         wait_until(lambda: all(connected(up[name]) for name in BROKERS))
         assert refuses_strangers(redis)
         for each in up.values():
@@ -70,7 +69,7 @@ def probed(running: Running, workload: str, kind: str) -> bool:
 def connected(running: Running) -> bool:
     said = httpx.get(f"http://127.0.0.1:{running.port}/health", timeout=10).json()
     assert said["modes"]["redis"] != "in-process"
-    return said["connections"] == {"db": True, "redis": True, "nats": True}
+    return bool(said["connections"] == {"db": True, "redis": True, "nats": True})
 
 
 def refuses_strangers(redis: Running) -> bool:
