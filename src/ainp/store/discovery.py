@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from math import sqrt
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,8 +24,7 @@ from ainp.store.reputation import reputation_of
 
 _SQL = load("discovery")
 
-FEW = 4000  # so many capabilities are looked at one by one rather than along the index
-FEW_TRUSTED = 500  # so many agents are, who have an index of their own
+FEW = 4000  # what passes a filter is counted up to here, and not looked at one by one beyond
 # So deep an index of so many vectors is searched that of the ten nearest more than 95 of 100 are found.
 _DEPTHS = ((10_000, 100), (40_000, 150))
 _DEPTH = 200
@@ -205,13 +205,30 @@ async def _way(db: Session, model: Prepared, wanted: Wanted) -> Way:
 
 
 async def _chosen(db: Session, model: Prepared, wanted: Wanted) -> Way:
-    if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= FEW:
+    size = await _indexed(db, model, "")
+    if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= _few(size):
         return Way("nearest_tagged")
     if wanted.min_trust:
+        recorded = await _indexed(db, model, "_recorded")
         trusted = await db.fetchval(filled("trusted"), wanted.min_trust)
-        return Way("nearest_trusted") if trusted <= FEW_TRUSTED else Way("nearest_recorded", _DEPTH_RECORDED)
-    size = await db.fetchval(_SQL["indexed"], model.id) / (_NUMBER_BYTES * model.model.dimension + _LINKS_BYTES)
+        return Way("nearest_trusted") if trusted <= _few(recorded) else Way("nearest_recorded", _DEPTH_RECORDED)
     return Way("nearest", next((depth for most, depth in _DEPTHS if size <= most), _DEPTH))
+
+
+async def _indexed(db: Session, model: Prepared, which: str) -> float:
+    """About how many vectors an index has."""
+    size: int = await db.fetchval(_SQL["indexed"], model.id, which)
+    return size / (_NUMBER_BYTES * model.model.dimension + _LINKS_BYTES)
+
+
+def _few(indexed: float) -> float:
+    """
+    What is sooner looked at one by one than looked for along an index of so many.
+
+    Of an index so many are read until sixty have passed: 60 * indexed / few; and one of them costs as much as two that
+    are looked at without it.
+    """
+    return min(FEW, sqrt(2 * 60 * indexed))
 
 
 def _written(vector: Vector) -> str:

@@ -127,8 +127,8 @@ SELECT count(*) FROM (SELECT FROM capabilities WHERE tags && $1::text[] LIMIT {f
 SELECT count(*) FROM (SELECT FROM agents WHERE trust_rank >= $1::int AND trust_rank > 0 LIMIT {few} + 1) counted
 
 -- name: indexed
--- How many bytes a model's index has.
-SELECT pg_relation_size(('idx_capability_vectors_' || $1::int)::regclass)
+-- How many bytes an index of a model has; $2 is the end of its name.
+SELECT pg_relation_size(('idx_capability_vectors_' || $1::int || $2::text)::regclass)
 
 -- name: shown
 -- Agents as a search shows them; of each the capability that was found ($2) first, and at most $3 in all.
