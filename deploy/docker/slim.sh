@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes out of a site-packages folder what the broker never loads: half of it. `tests/deploy` shows that it runs without.
+# Takes out of a site-packages folder what the broker never loads: a third of it. `tests/deploy` shows that it runs without.
 #   slim.sh FOLDER
 set -eu
 cd "$1"
@@ -16,4 +16,5 @@ find . -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf {} +
 rm -rf numpy/f2py bin
 
 # Symbols that only a debugger reads.
-strip --strip-unneeded uvloop/*.so asyncpg/*/*.so httptools/*/*.so pydantic_core/*.so
+strip --strip-unneeded uvloop/*.so asyncpg/*/*.so httptools/*/*.so pydantic_core/*.so \
+  cryptography/hazmat/bindings/*.so tokenizers/*.so nacl/*.so cbor2/*.so

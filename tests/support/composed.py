@@ -4,12 +4,13 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.debian import unpacked
 from support.deployed import DEPLOY, compose, filled, image_check, image_environment
 from support.nats import PROGRAM
 from support.redis import RedisServer, a_redis
@@ -123,6 +124,25 @@ class Project:
             wait_until(lambda: process.poll() is not None or "Server is ready" in log.read_text())
             assert process.poll() is None, log.read_text()
             yield
+
+    @contextmanager
+    def proxy(self, port: int, brokers: Iterable[Running]) -> Iterator[bool]:
+        """Caddy by its own configuration, in front of *brokers*; False where there is none."""
+        place = unpacked("caddy", "caddy")
+        if place is None:
+            yield False
+            return
+        text = (DEPLOY / "caddy" / "Caddyfile").read_text()
+        for number, broker in enumerate(brokers, 1):
+            text = text.replace(f"broker-{number}:8080", f"127.0.0.1:{broker.port}")
+        configuration = self.folder / "Caddyfile"
+        configuration.write_text("{\n\tadmin off\n}\n" + text)
+        command = [str(place / "usr/bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration)]
+        variables = {"SITE": f"http://localhost:{port}", "HOME": str(self.folder)}
+        with self._started("caddy", command, variables) as (process, log):
+            wait_until(lambda: process.poll() is not None or "serving initial configuration" in log.read_text())
+            assert process.poll() is None, log.read_text()
+            yield True
 
     def _wrapped(self, found: RedisServer) -> Path:
         folder = self.folder / "programs"
