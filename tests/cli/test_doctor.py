@@ -133,6 +133,18 @@ def test_a_strict_broker_with_tls_and_tokens_is_green(
         assert "certificate verify failed" in unknown["health"]["why"]
 
 
+def test_from_within_its_machine_it_signs_for_what_agents_call_the_broker(
+    databases: Databases, migrated_template: str, tmp_path: Path
+) -> None:
+    given = {"AUTH_MODE": "strict", "PUBLIC_BASE_URL": "https://broker.example/ainp"}
+    with deployed(databases, migrated_template, tmp_path, **given) as inside:
+        lines = inside.lines("--url", f"http://127.0.0.1:{inside.environment['PORT']}")
+
+        assert failing(lines) == {}
+        assert {lines[step.name]["result"] for step in STEPS} == {"pass"}
+        assert "https://broker.example/ainp" in lines["tls"]["why"]
+
+
 @pytest.mark.long
 def test_a_broker_behind_a_proxy_is_asked_as_the_proxy_does(
     databases: Databases, migrated_template: str, tmp_path: Path

@@ -39,20 +39,17 @@ class Told:
     envelope: bytes | None = None
 
 
-async def follow(
-    url: str, identity: Identity, *, since: int = 0, connecting: Mapping[str, Any] | None = None
-) -> AsyncGenerator[Told, None]:
+async def follow(url: str, identity: Identity, *, since: int = 0) -> AsyncGenerator[Told, None]:
     """
     Every event of *identity* after number *since*, in order and each once, without end; close it with `aclosing`.
 
     An interrupted connection is made again and resumes. What the broker keeps no longer is told as one event
     `events_missed`, with the number of the last that is gone. Raises what keeps the socket from being opened at all.
-    What *connecting* takes is for `websockets.connect`: a TLS context, or headers for a proxy.
     """
-    course, options = _Course(url, identity, since), connecting or {}
+    course = _Course(url, identity, since)
     while True:
         try:
-            async with connect(course.address, proxy=course.proxy, **options) as socket:
+            async with connect(course.address, proxy=course.proxy) as socket:
                 course.opened()
                 async for text in socket:
                     if (answer := course.answer(text)) is not None:

@@ -34,21 +34,28 @@ _GAUGES = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the broker is reached: its address, who certifies it, and what a proxy would send."""
+    """How the broker is reached: where, who certifies it, what a proxy would send; and what agents call it (*base*)."""
 
     url: str
     tls: ssl.SSLContext | None
     headers: Mapping[str, str]
+    base: str
 
     def http(self) -> httpx.AsyncClient:
-        """A client of it."""
+        """A client of it, which asks here whatever is asked of its base."""
 
         async def add(request: httpx.Request) -> None:
             request.headers.update(self.headers)
 
         verify: ssl.SSLContext | bool = True if self.tls is None else self.tls
-        hooks = {"request": [add]}
-        return httpx.AsyncClient(verify=verify, trust_env=not is_local(self.url), event_hooks=hooks, timeout=_TIMEOUT_S)
+        transport = None if self.base == self.url else _Here(self, httpx.AsyncHTTPTransport(verify=verify))
+        return httpx.AsyncClient(
+            verify=verify,
+            transport=transport,
+            trust_env=not is_local(self.url),
+            event_hooks={"request": [add]},
+            timeout=_TIMEOUT_S,
+        )
 
     def socket_of(self, did: str) -> dict[str, Any]:
         """What connecting a socket takes; behind a proxy the header says who listens."""
@@ -56,12 +63,30 @@ class Way:
         return {"additional_headers": {**self.headers, "X-AINP-DID": did}, **tls}
 
 
+class _Here(httpx.AsyncBaseTransport):
+    """Sends to where the broker is what was signed for what agents call it."""
+
+    def __init__(self, way: Way, inner: httpx.AsyncHTTPTransport) -> None:
+        self._here, self._base, self._inner = httpx.URL(way.url), httpx.URL(way.base), inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        here, prefix = self._here, self._base.raw_path.rstrip(b"/")
+        if request.url.host == self._base.host:
+            request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+            path = request.url.raw_path.removeprefix(prefix)
+            request.url = request.url.copy_with(scheme=here.scheme, host=here.host, port=here.port, raw_path=path)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 def way_to(settings: Settings, url: str, ca: Path | None) -> Way:
     """How to get to the broker at *url*."""
     tls = None if ca is None else ssl.create_default_context(cafile=ca)
     secret = settings.ainp_proxy_secret
     headers = {} if secret is None or settings.strict else {PROXY_HEADER: secret.get_secret_value()}
-    return Way(url.rstrip("/"), tls, headers)
+    return Way(url.rstrip("/"), tls, headers, url.rstrip("/"))
 
 
 def address_of(settings: Settings) -> str:

@@ -9,13 +9,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 from ainp.cli.doctor.asked import Way
 from ainp.client import AinpError, AsyncClient, Identity, Refused, verify_receipt
-from ainp.client.events import follow
 from ainp.core.checkup import About, Line, Part
 from ainp.core.did import parse_did
 from ainp.core.errors import BrokerError
@@ -74,7 +76,7 @@ class Canary:
     def __init__(self, way: Way, http: httpx.AsyncClient, settings: Settings) -> None:
         self._way, self._http, self._settings = way, http, settings
         self._agents = [
-            AsyncClient(way.url, Identity.new(), timeout_s=10, http=http) for _ in range(settings.pou_m + 2)
+            AsyncClient(way.base, Identity.new(), timeout_s=10, http=http) for _ in range(settings.pou_m + 2)
         ]
         self._client, self._worker, *self._auditors = self._agents
         self._heard = {"client": _Heard(), "worker": _Heard()}
@@ -113,18 +115,25 @@ class Canary:
         await asyncio.gather(self._listen("client", self._client), self._listen("worker", self._worker))
 
     async def _listen(self, name: str, agent: AsyncClient) -> None:
-        heard = self._heard[name]
-        assert agent.identity is not None
+        """One socket, proven where the broker asks for it; a canary does not live long enough to resume."""
+        heard, identity = self._heard[name], agent.identity
+        assert identity is not None
+        address = f"ws{self._way.url.removeprefix('http')}/ws?did={quote(identity.did, safe='')}&since=0"
         try:
-            async with aclosing(
-                follow(self._way.url, agent.identity, connecting=self._way.socket_of(did_of(agent)))
-            ) as events:
-                async for told in events:
-                    heard.names.append(told.name)
-                    heard.news.set()
-        except (AinpError, OSError) as error:
-            heard.problem = str(error)
-            heard.news.set()
+            async with connect(address, proxy=None, **self._way.socket_of(identity.did)) as socket:
+                async for text in socket:
+                    frame = msgspec.json.decode(text, type=dict[str, Any])
+                    if frame.get("type") == "challenge":
+                        signed = identity.sign_challenge(str(frame.get("challenge")), audience=self._way.base)
+                        proof = {"type": "proof", "did": identity.did, "key_id": identity.key_id, "signature": signed}
+                        await socket.send(msgspec.json.encode(proof).decode())
+                    elif "event" in frame:
+                        heard.names.append(str(frame["event"]))
+                        heard.news.set()
+            heard.problem = "the socket was closed"
+        except (OSError, WebSocketException, msgspec.MsgspecError) as error:
+            heard.problem = str(error) or type(error).__name__
+        heard.news.set()
 
     async def _negotiate(self) -> str:
         self._before = await self._worker.reputation()

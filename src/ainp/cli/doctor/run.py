@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,7 +144,9 @@ async def _canary(wanted: Wanted, show: Show, place: _Place, facts: _Facts) -> A
         for about in canary.STEPS:
             yield about.unknown(why)
         return
+    # In strict mode it counts for which address a request was signed.
+    way = replace(place.way, base=facts.answered.base_url) if place.settings.strict else place.way
     with show.busy("a canary does a whole task"):
-        async with aclosing(canary.fly(place.way, place.settings, place.database)) as steps:
+        async with aclosing(canary.fly(way, place.settings, place.database)) as steps:
             async for line in steps:
                 yield line
