@@ -45,6 +45,7 @@ def test_two_brokers_and_a_worker_come_up_are_probed_and_drain(project: Project)
         wait_until(lambda: all(connected(up[name]) for name in BROKERS))
         assert refuses_strangers(redis)
         proxied = reached_through_the_proxy(project, [up[name] for name in BROKERS])
+        assert failures_that_a_doctor_finds(early) == ["tls"]  # here it is plain HTTP
         for each in up.values():
             scraped_by_token_alone(each, project.environment["METRICS_TOKEN"])
         for name, each in up.items():
@@ -114,6 +115,15 @@ def reached_through_the_proxy(project: Project, brokers: list[Running]) -> bool:
         said = ainp("call", "POST", "/api/agents/register", "-d", body, AINP_BASE_URL=url, AINP_KEY_FILE=key)
         assert made["did"] in said
     return True
+
+
+def failures_that_a_doctor_finds(running: Running) -> list[str]:
+    """Asked within the container, as the page says."""
+    command = ["ainp", "doctor", "--json", "--url", f"http://localhost:{running.port}"]
+    said = subprocess.run(command, env=running.environment, capture_output=True, text=True, check=False).stdout
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert lines, said
+    return [line["name"] for line in lines if line.get("result") == "fail"]
 
 
 def ainp(*arguments: str, **variables: str) -> str:
