@@ -114,7 +114,7 @@ WRONG: Mapping[str, tuple[Callable[[Message], Message], str]] = {
     "no method": (lambda m: resigned(m, lambda p: p.replace('"@method" ', "")), "does not cover @method"),
     "no target": (lambda m: resigned(m, lambda p: p.replace('"@target-uri" ', "")), "does not cover @target-uri"),
     "another tag": (lambda m: resigned(m, lambda p: p.replace('tag="ainp"', 'tag="other"')), "found the tag 'other'"),
-    "no tag": (lambda m: resigned(m, lambda p: p.replace(';tag="ainp"', "")), "found the tag none"),
+    "no tag": (lambda m: resigned(m, lambda p: p.replace(';tag="ainp"', "")), "found the tag 'none'"),
     "another algorithm": (lambda m: resigned(m, lambda p: p + ';alg="hmac-sha256"'), "expected ed25519"),
     "a parameter nobody knows": (lambda m: resigned(m, lambda p: p + ';admin="yes"'), "'admin', which is not known"),
     "a parameter twice": (lambda m: resigned(m, lambda p: p + ';nonce="m"'), "nonce stands twice"),

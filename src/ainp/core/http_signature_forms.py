@@ -33,6 +33,9 @@ def read(given: str, *, tag: str) -> tuple[dict[str, Any], set[str]]:
     except (ValueError, TypeError) as error:
         raise _wrong(f"Signature-Input is not a dictionary of RFC 8941: {error}") from error
     ours = [(parts, flags) for parts, flags in members.values() if isinstance(parts, list) and flags.get("tag") == tag]
+    if len(members) == 1 and not ours:
+        ((_, other),) = members.values()
+        raise _wrong(f'found the tag {str(other.get("tag", "none"))[:60]!r}, expected "{tag}"')
     if len(ours) != 1 or len(members) > MAX_SIGNATURES or len(ours[0][0]) > MAX_SIGNATURES:
         raise _wrong(f'found {len(ours)} signatures with tag="{tag}", expected one')
     components, parameters = ours[0]
