@@ -44,7 +44,7 @@ def recorded(lines: Sequence[Line], *, environment: str, now: datetime | None = 
     at = datetime.now(UTC) if now is None else now
     said = [
         f"Date: {at:%Y-%m-%d %H:%M:%S} UTC",
-        f"Deployed by: {getpass.getuser()}",
+        f"Deployed by: {_user()}",
         f"Environment: {environment}",
         f"Commit SHA: {_commit()}",
     ]
@@ -65,6 +65,14 @@ def _entry(text: str, names: Sequence[str], by_name: Mapping[str, Line]) -> str:
     order = (Result.FAIL, Result.SKIP, Result.WARN, Result.PASS)
     worst = min(found, key=lambda line: order.index(line.result))
     return f"[{_MARKS[worst.result]}] {text}: {worst.why}"
+
+
+def _user() -> str:
+    """Who runs this; in a container nobody may have a name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _commit() -> str:
