@@ -72,7 +72,7 @@ def signature(data: bytes) -> None:
         http_signature.verify(message, found, key=STRANGER)
         raise AssertionError("the stranger has not signed this")
     if found.plain is not None:
-        _agree(message, found.plain[0])
+        _agree(message, found.plain.parameters)
 
 
 def body(data: bytes) -> None:

@@ -388,10 +388,6 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
 
 
-class DatabaseUnwritable(DatabaseUnavailable):
-    """PostgreSQL answers, and takes nothing that is written: its disk is full, or it is a standby."""
-
-
 class EmbeddingsUnavailable(Unavailable):
     """What makes vectors of texts, or what compares them, is not there; everything else works."""
 

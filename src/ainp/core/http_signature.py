@@ -60,7 +60,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plain:
+class Plain:
     """The signed parameters as they stand, the value of content-digest if it is covered, and the signature."""
 
     parameters: str
@@ -77,7 +77,7 @@ class HttpSignature:
     nonce: str
     created: int
     expires: int
-    plain: "_Plain | None"  # None: the library's
+    plain: "Plain | None"  # None: the library's
 
     @property
     def void_from(self) -> datetime:
@@ -97,7 +97,7 @@ def read(message: Message, *, now: datetime) -> HttpSignature:
     if plain is not None and proof is not None and plain[1] == proof[1]:
         digest = _check_body(message, covered=plain[3] is not None)
         signer, key_id = _signer(plain[7])
-        parts = _Plain(plain[2], digest, base64.b64decode(proof[2]))
+        parts = Plain(plain[2], digest, base64.b64decode(proof[2]))
         found = HttpSignature(signer, key_id, _nonce(plain[6]), int(plain[4]), int(plain[5]), parts)
     else:
         from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above

@@ -20,7 +20,6 @@ from ainp.broker import Broker
 from ainp.core.cbor import to_json
 from ainp.core.errors import (
     BrokerError,
-    DatabaseUnwritable,
     IdempotencyConflict,
     InsufficientCredits,
     InvalidRequest,
@@ -40,7 +39,7 @@ from ainp.http.routes import ROUTES, Route
 from ainp.http.strict import bases_of, targets_of
 from ainp.http.table import Table
 from ainp.store import idempotency
-from ainp.store.db import Session
+from ainp.store.db import DatabaseUnwritable, Session
 from ainp.store.idempotency import Scope as KeyScope
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import (

@@ -18,7 +18,6 @@ import msgspec
 from ainp.core.errors import (
     BrokerError,
     DatabaseUnavailable,
-    DatabaseUnwritable,
     InvalidRequest,
     SchemaBehind,
     Unavailable,
@@ -94,6 +93,10 @@ class Stale(Unavailable):
     def __init__(self, row: object = None) -> None:
         super().__init__("somebody else wrote this at the same time; try again", retry_after_s=1)
         self.row = None if row is None else str(row)
+
+
+class DatabaseUnwritable(DatabaseUnavailable):
+    """PostgreSQL answers, and takes nothing that is written: its disk is full, or it is a standby."""
 
 
 class Session(Protocol):

@@ -9,7 +9,9 @@ import asyncio
 from typing import Any, Protocol
 
 from ainp.core.errors import DatabaseUnavailable
+from ainp.store.queries import load
 
+_PING = load("pulse")["ping"]
 PATIENCE_S = 3.0  # less than what a probe waits, as a rule; more than any burst takes
 
 
@@ -31,7 +33,7 @@ class Pulse:
     async def feel(self) -> None:
         """Return once the database has answered, or raise DatabaseUnavailable."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._db.fetchval("SELECT 1"), name="pulse")
+            self._asking = asyncio.create_task(self._db.fetchval(_PING), name="pulse")
             self._asking.add_done_callback(_heard)
         asking = self._asking
         done, _ = await asyncio.wait({asking}, timeout=PATIENCE_S)

@@ -1,0 +1,3 @@
+-- name: ping
+-- Whether anybody answers.
+SELECT 1
