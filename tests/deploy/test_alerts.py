@@ -120,20 +120,25 @@ def test_prometheus_takes_the_rules_and_the_configuration() -> None:
 
 
 def test_each_fires_when_it_should_and_not_when_it_should_not(tmp_path: Path) -> None:
-    tests = [a_test(alert, wrong=wrong) for alert in ALERTS for wrong in (True, False)]
+    tests = [a_test(wrong=wrong) for wrong in (True, False)]
     written = tmp_path / "test.yml"
     written.write_text(json.dumps({"rule_files": [str(DOCUMENT)], "evaluation_interval": "1m", "tests": tests}))
 
     promtool("test", "rules", written)
 
 
-def a_test(alert: Alert, *, wrong: bool) -> dict[str, object]:
-    case = CASES[alert.name]
-    fired = {"exp_labels": {"severity": alert.severity, **case.labels}, "exp_annotations": annotations(alert)}
-    series = case.wrong if wrong else case.right
+def a_test(*, wrong: bool) -> dict[str, object]:
+    """All at once, as each watches metrics of its own and a world for each takes a while."""
+    series = {name: values for case in CASES.values() for name, values in (case.wrong if wrong else case.right).items()}
     return {
-        "name": f"{alert.name} {'fires' if wrong else 'is silent'}",
+        "name": "wrong" if wrong else "right",
         "interval": "1m",
         "input_series": [{"series": name.replace("'", '"'), "values": values} for name, values in series.items()],
-        "alert_rule_test": [{"eval_time": AT, "alertname": alert.name, "exp_alerts": [fired] if wrong else []}],
+        "alert_rule_test": [expected(alert, wrong=wrong) for alert in ALERTS],
     }
+
+
+def expected(alert: Alert, *, wrong: bool) -> dict[str, object]:
+    labels = {"severity": alert.severity, **CASES[alert.name].labels}
+    fired = {"exp_labels": labels, "exp_annotations": annotations(alert)}
+    return {"eval_time": AT, "alertname": alert.name, "exp_alerts": [fired] if wrong else []}
