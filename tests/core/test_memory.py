@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.memory import MAX_CONTENT, MAX_EMBEDDED, Why, distill
+from ainp.core.memory import CONTENT_KEPT, CONTENT_SEARCHED, Why, distill
 
 MAIL = """Hi Bob,
 
@@ -77,8 +77,8 @@ def test_much_is_cut() -> None:
     memory = distill("s" * 900, "A long story. " * 10_000, "text/plain")
 
     assert memory is not None
-    assert len(memory.content) == MAX_CONTENT
-    assert len(memory.searched) <= MAX_EMBEDDED + 1
+    assert len(memory.content) == CONTENT_KEPT
+    assert len(memory.searched) <= CONTENT_SEARCHED + 1
 
 
 @pytest.mark.parametrize("of", ["<script", "1", "\n", "\n ", ">", " ", "< ", "a. ", "1,"])

@@ -14,8 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-MAX_CONTENT = 10_000  # characters kept of a mail
-MAX_EMBEDDED = 2_000  # of these what a search compares with
+CONTENT_KEPT = 10_000  # characters kept of a mail
+CONTENT_SEARCHED = 2_000  # of these what a search compares with
 _MOST_KEPT = 3
 _LONGEST = 400  # characters of a sentence; it is cut there
 _SHORTEST = 12  # a mail that says less than this is not remembered
@@ -63,7 +63,7 @@ class Memory:
     @property
     def searched(self) -> str:
         """What a search compares with: the beginning, where the subject is, and what was kept."""
-        return f"{self.content[: MAX_EMBEDDED // 2]}\n{self.summary[: MAX_EMBEDDED // 2]}"
+        return f"{self.content[: CONTENT_SEARCHED // 2]}\n{self.summary[: CONTENT_SEARCHED // 2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,12 @@ def distill(subject: str | None, body: str, mime: str) -> Memory | None:
     """Choose what to remember of a mail; None if it is no text, or says too little."""
     if not mime.lower().startswith("text/"):
         return None
-    text = _seen(body[: 2 * MAX_CONTENT]) if "html" in mime.lower() else body[:MAX_CONTENT]
+    text = _seen(body[: 2 * CONTENT_KEPT]) if "html" in mime.lower() else body[:CONTENT_KEPT]
     text = _QUOTED.sub("", text.partition(_SIGNED_OFF)[0]).strip()
     if len(text) < _SHORTEST:
         return None
     content = f"{subject}\n\n{text}" if subject else text
-    return Memory(content[:MAX_CONTENT], _best(_sentences(text), subject or ""))
+    return Memory(content[:CONTENT_KEPT], _best(_sentences(text), subject or ""))
 
 
 def _seen(html: str) -> str:

@@ -72,6 +72,9 @@ MAX_ATTACHMENT_BYTES: Annotated[
         "a name, a kind, a size, a hash and an address; what is attached is fetched there",
     ),
 ] = 4096
+MAX_RECALLED_LENGTH: Annotated[
+    int, Limit(Of.MESSAGE, "characters of what is looked for among memories", "400", "a page; it is embedded")
+] = 2000
 MAX_NOTES_LENGTH: Annotated[int, Limit(Of.MESSAGE, "characters of a note on a contact", "400", "a page")] = 2000
 MAX_CONTACTS: Annotated[
     int,

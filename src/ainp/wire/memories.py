@@ -5,10 +5,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ainp.core.memory import Remembered
+from ainp.core.message_limits import MAX_RECALLED_LENGTH
 from ainp.wire.values import Did, iso
 
 _PREVIEW = 200
-_MAX_QUERY = 2000
 
 
 class WantBody(Struct):
@@ -28,7 +28,7 @@ class WantReply(Struct):
 class SearchMemoriesBody(Struct):
     """What is looked for among an agent's memories."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=_MAX_QUERY)]
+    query: Annotated[str, Meta(min_length=1, max_length=MAX_RECALLED_LENGTH)]
     agent_did: Did | None = None
     min_similarity: Annotated[float, Meta(ge=0, le=1)] = 0.5
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
