@@ -189,9 +189,10 @@ class Target:
 @asynccontextmanager
 async def a_target(database_url: str, **settings: Any) -> AsyncIterator[Target]:  # noqa: ANN401 - settings
     """Start a broker and give its agents something to lose."""
+    on = {"memory_distiller_enabled": True, "ainp_env": "test"}
     async with (
         a_coinbase() as coinbase,
-        a_strict_broker(database_url, **{**coinbase.settings(), **settings}) as (api, port),
+        a_strict_broker(database_url, **{**coinbase.settings(), **on, **settings}) as (api, port),
     ):
         await api.register(ALICE, BOB, *AUDITORS)
         settled, second = await api.settled(ALICE, BOB), await api.settled(ALICE, BOB)
