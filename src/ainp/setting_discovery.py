@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from ainp.adapters import embeddings_sentences as sentences
 from ainp.adapters.embeddings import EmbeddingPolicy
 from ainp.adapters.embeddings_http import ServerSettings
 from ainp.core.discovery import Weights
@@ -21,6 +22,7 @@ class EmbeddingKind(StrEnum):
     """What makes embeddings."""
 
     LOCAL = "local"
+    SENTENCES = "sentences"
     HTTP = "http"
     NONE = "none"
 
@@ -88,3 +90,5 @@ class DiscoverySettings(BaseSettings):
             yield f"DISCOVERY_*_WEIGHT: {error}"
         if self.embeddings_url is not None and self.embeddings not in (None, EmbeddingKind.HTTP):
             yield f"EMBEDDINGS_URL is set, but EMBEDDINGS={self.embeddings}: found both, expected one"
+        if self.embeddings is EmbeddingKind.SENTENCES and not sentences.installed():
+            yield f"EMBEDDINGS=sentences needs its model: {sentences.HOW}"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ainp.adapters.embeddings_http import EmbeddingServer, ServerSettings
 from ainp.adapters.embeddings_local import LocalModel
+from ainp.adapters.embeddings_sentences import SentenceModel
 from ainp.core.vectors import Vector
 
 REMEMBERED = 4096  # texts; of 256 numbers each they are four megabytes
@@ -32,7 +33,7 @@ class Embedder(Protocol):
 class EmbeddingPolicy:
     """Which one, and if it is a server, how to ask it."""
 
-    kind: str  # local, http or none
+    kind: str  # local, sentences, http or none
     server: ServerSettings | None = None
 
 
@@ -42,7 +43,7 @@ def make_embedder(policy: EmbeddingPolicy) -> Embedder | None:
         return None
     if policy.server is not None:
         return Remembering(EmbeddingServer(policy.server))
-    return Remembering(LocalModel())
+    return Remembering(SentenceModel() if policy.kind == "sentences" else LocalModel())
 
 
 class Remembering:

@@ -4,8 +4,7 @@ A model in this process: the mean of a text's word vectors (wordllama), from its
 It knows words, not sentences: of a text it keeps what it is about, not who does what to whom. docs/discovery.md says
 what it finds and what it doesn't.
 
-Its file is mapped, not read: processes share the pages, and hold those alone whose words were asked for. The package
-itself is not imported: it would copy the file into memory twice, and bring what trains models.
+The package itself is not imported: it would copy the file into memory twice, and bring what trains models.
 """
 
 import asyncio
@@ -14,12 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from ainp.adapters.safetensors import tensors
 from ainp.core.vectors import Vector
 
 NAME = "wordllama:l2_supercat_256"
@@ -58,7 +55,7 @@ def _model() -> tuple[Any, Any]:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
     tokenizer.no_padding()
     _give_back()
-    return tokenizer, _mapped(folder / "weights" / "l2_supercat_256.safetensors", "embedding.weight")
+    return tokenizer, tensors(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
 
 
 def _give_back() -> None:
@@ -72,17 +69,3 @@ def _folder() -> Path:
     assert package is not None
     assert package.origin is not None
     return Path(package.origin).parent
-
-
-def _mapped(file: Path, name: str) -> Any:  # noqa: ANN401 - numpy is not imported for a type
-    """A tensor of a safetensors file: a length, a header in JSON, then the numbers."""
-    import numpy as np  # noqa: PLC0415
-
-    with file.open("rb") as opened:
-        content = mmap(opened.fileno(), 0, access=ACCESS_READ)
-    begin = 8 + int.from_bytes(content[:8], "little")
-    tensor = msgspec.json.decode(content[8:begin])[name]
-    assert tensor["dtype"] == "F16"
-    rows, columns = tensor["shape"]
-    numbers = np.frombuffer(content, "<f2", count=rows * columns, offset=begin + tensor["data_offsets"][0])
-    return numbers.reshape(rows, columns)
