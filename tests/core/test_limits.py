@@ -15,7 +15,7 @@ SOURCE = Path(ainp.__file__).parent
 # What a format allows stands with who reads it.
 READERS = {"core/envelope.py", "core/lexemes.py", "core/http_signature.py", "core/http_signature_forms.py"}
 # What bounds the work or the files of this side, and what a rule counts; nobody sends it.
-OF_ITS_OWN = {"MAX_AGE", "MAX_TURNS", "_MAX_BYTES", "MAX_NEARLY_FULL"}
+OF_ITS_OWN = {"MAX_AGE", "MAX_TURNS", "_MAX_BYTES", "MAX_NEARLY_FULL", "MAX_SEATS"}
 MODULES = (limits, message_limits, payment_limits)
 CONSTANTS = [(module, name) for module in MODULES for name in vars(module) if name.isupper()]
 
