@@ -34,7 +34,8 @@ BELIEVING = {
 }
 STRICT = {**BELIEVING, "AUTH_MODE": "strict"}
 _MOST = 100  # agents; each of them has what it needs for its part of the jobs
-_BATCHES = 10
+_TIMES = 3  # as many as of an operation: the difference of two costs is less certain than either
+_BATCHES = 30
 
 Make = Callable[[Bench, int], Single]
 
@@ -45,7 +46,7 @@ class Signing:
     def __init__(self, believing: Bench, strict: Bench, sizes: Sizes) -> None:
         self._both = (believing, strict)
         self._strict = strict
-        self._count = sizes.each // _BATCHES * _BATCHES
+        self._count = _TIMES * sizes.each // _BATCHES * _BATCHES
         self._facts: dict[str, float] = {}
         chance = random.Random("signed")
         self._agents = [Identity(SigningKey(chance.randbytes(32))) for _ in range(min(sizes.agents, _MOST))]
