@@ -12,6 +12,7 @@ REDIS_PASSWORD=$(secret)
 NATS_PASSWORD=$(secret)
 ADMIN_TOKEN=$(secret)
 METRICS_TOKEN=$(secret)
+AINP_PROXY_SECRET=$(secret)
 GRAFANA_PASSWORD=$(secret)
 BROKER_PRIVATE_KEY=$(openssl rand -base64 32)
 END

@@ -94,7 +94,7 @@ class Settings(GroupSettings, BaseSettings):
     ainp_env: str | None = Field(None, description="`production` makes strict the default")
     node_env: str | None = Field(None, description="the same, by its older name")
     ainp_proxy_secret: SecretStr | None = Field(
-        None, description="compat behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
+        None, description="behind a proxy: what it sends in X-AINP-Proxy-Secret with every request"
     )
     ainp_tls_cert: File | None = Field(None, description="certificate chain in PEM: the broker itself speaks TLS")
     ainp_tls_key: File | None = Field(None, description="the certificate's private key in PEM")

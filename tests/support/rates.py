@@ -25,8 +25,7 @@ DID that is made up costs the address it comes from. Health, metrics, `/docs` an
   counts. Otherwise the DID that the request names.
 - **Which address**: the other end of the connection; behind a proxy that shows `AINP_PROXY_SECRET` the last element of
   `X-Forwarded-For`, else `X-Real-IP`. All addresses of an IPv6 network (/64) are one. Behind a proxy that does not
-  prove itself, as in strict mode, where agents prove themselves, all come from the proxy's address: raise
-  `RATE_LIMIT_ADDRESS_FACTOR` to what the proxy lets through.
+  prove itself all come from the proxy's address: raise `RATE_LIMIT_ADDRESS_FACTOR` to what the proxy lets through.
 
 ## Limits
 
