@@ -1,5 +1,6 @@
 """A request of every kind for every route, and the order in which the writes make room for each other."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -46,7 +47,7 @@ class Routes:
             yield Asked(f"GET {name}, long history", self._of_agents(path, self._busy))
             yield Asked(f"GET {name}, short history", self._of_agents(path + _SHORT.get(name, ""), self._others))
         epoch = self._bench.ask("SELECT max(id) FROM committee_epochs")
-        for path in ("/api/receipts", "/api/receipts?status=finalized", "/health", "/health/ready"):
+        for path in ("/api/receipts", "/api/receipts?status=finalized", "/api/broker", "/health", "/health/ready"):
             yield Asked(f"GET {path}", [requests.get(path)] * self._reads)
         yield Asked(
             "GET /api/receipts?committee_did=",
@@ -89,6 +90,18 @@ class Routes:
             [requests.post(f"/api/receipts/{s.task_id}/finalize", {}) for s in settled],
         )
         yield Asked("POST /api/credits/deposit", self._deposits())
+        yield Asked("POST /api/stakes", self._of_others("/api/stakes", "agent_did", amount_atomic=1000))
+        yield Asked("POST /api/usefulness/proofs", self._proofs())
+
+    def _of_others(self, path: str, who: str, **said: object) -> Sequence[Single]:
+        return [requests.post(path, {who: did, **said}) for did in islice(cycle(self._others), self._writes)]
+
+    def _proofs(self) -> Sequence[Single]:
+        said = {"work_type": "compute", "metrics": {"compute_ms": 5}, "timestamp": 1000 * time.time()}
+        return [
+            requests.post("/api/usefulness/proofs", {**said, "agent_did": did, "trace_id": f"{self._name} {number}"})
+            for number, did in enumerate(islice(cycle(self._others), self._writes))
+        ]
 
     def answered(self, answers: Sequence[bytes]) -> None:
         """What came back for what was asked last."""
@@ -130,6 +143,8 @@ _OF_AN_AGENT = {
     "/api/reputation/{did}/history": "/api/reputation/{did}/history",
     "/api/credits/{did}": "/api/credits/{did}",
     "/api/credits/{did}/transactions": "/api/credits/{did}/transactions",
+    "/api/stakes/{did}": "/api/stakes/{did}",
+    "/api/usefulness/agents/{did}": "/api/usefulness/agents/{did}",
 }
 # An agent that has one receipt among a thousand has a thousand among a million: the answers must stay the same size.
 _SHORT = {
