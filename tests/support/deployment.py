@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import httpx
+from nats.errors import TimeoutError as NatsTimeout
 
 from ainp.core.bus import Stream
 from ainp.store.embedded import EmbeddedPostgres
@@ -226,7 +227,10 @@ class Story:
             async def all_of_it() -> bool:
                 for stream in Stream:
                     of_stream: dict[str, list[int]] = defaultdict(list)
-                    for letter in await kept(client, stream.subjects, durable=f"check-{stream}", stream=stream):
+                    letters = []
+                    with suppress(NatsTimeout):  # a cluster that has just come together answers late; it is asked again
+                        letters = await kept(client, stream.subjects, durable=f"check-{stream}", stream=stream)
+                    for letter in letters:
                         did = unquote(letter.subject.rpartition(".")[2])
                         of_stream[did].append(letter.number)
                     for did, found in of_stream.items():
