@@ -61,7 +61,9 @@ def test_what_was_answered_survives_kill_9_and_every_event_arrives_once(data_dir
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 # A receiver whose connection is cut in its handshake leaves the socket to be collected: it is the client library's.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <(socket|function _SelectorTransport):pytest.PytestUnraisableExceptionWarning"
+)
 def test_thousands_of_flows_survive_many_kills(data_dir: Path) -> None:
     story = Story(data_dir, settlements=100)
     for _ in range(5):

