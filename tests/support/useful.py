@@ -46,7 +46,8 @@ WITH proven AS (
 )
 INSERT INTO usefulness_totals AS t (agent_did, proofs, last_proof_at)
 SELECT agent_did, count(*), max(created_at) FROM proven GROUP BY agent_did
-ON CONFLICT (agent_did) DO UPDATE SET proofs = t.proofs + excluded.proofs, last_proof_at = excluded.last_proof_at
+ON CONFLICT (agent_did) DO UPDATE SET proofs = t.proofs + excluded.proofs,
+                                      last_proof_at = greatest(t.last_proof_at, excluded.last_proof_at)
 """
 _HELD = """
 SELECT account, sum(amount)::bigint AS amount

@@ -17,7 +17,7 @@ SELECT count(*)::int AS in_last_hour, count(*) FILTER (WHERE usefulness_score >=
 SELECT agent_did FROM task_receipts WHERE id = $1
 
 -- name: insert
--- Keep a proof, and count it.
+-- Keep a proof, and count it: one that waited for another's to be kept is older than the last, not the last.
 WITH kept AS (
   INSERT INTO usefulness_proofs (id, intent_id, agent_did, work_type, metrics, attestations, trace_id, receipt_id,
                                  usefulness_score)
@@ -26,7 +26,8 @@ WITH kept AS (
 ), counted AS (
   INSERT INTO usefulness_totals AS t (agent_did, proofs, last_proof_at)
   SELECT $3, 1, created_at FROM kept
-  ON CONFLICT (agent_did) DO UPDATE SET proofs = t.proofs + 1, last_proof_at = excluded.last_proof_at
+  ON CONFLICT (agent_did) DO UPDATE SET proofs = t.proofs + 1,
+                                        last_proof_at = greatest(t.last_proof_at, excluded.last_proof_at)
 )
 SELECT created_at FROM kept
 
