@@ -59,6 +59,12 @@ def answers_within_a_second(share: str) -> dict[str, str]:
     }
 
 
+def searched_within_half_a_second(share: str) -> dict[str, str]:
+    bucket = "ainp_http_request_duration_seconds_bucket{{route='/api/discovery/search',le='{}'}}"
+    within = {"0.5": share, "1": share, "10": "100", "+Inf": "100"}
+    return {bucket.format(le): f"0+{count}x180" for le, count in within.items()}
+
+
 _RUNS = "ainp_job_runs_total{name='measurements',outcome='failed'}"
 _BUGS = "ainp_refusals_total{code='INTERNAL_ERROR'}"
 _STARTED = "ainp_process_start_time_seconds{process='serve-1'}"
@@ -89,6 +95,8 @@ CASES: dict[str, Case] = {
     "AinpErrors": Case(requests("6"), requests("5"), {}),
     "AinpInternalErrors": Case({_BUGS: "0+1x180"}, {_BUGS: "3x180"}, {}),
     "AinpSlow": Case(answers_within_a_second("94"), answers_within_a_second("96"), {}),
+    "AinpSearchSlow": Case(searched_within_half_a_second("94"), searched_within_half_a_second("96"), {}),
+    "AinpRateLimited": gauge("ainp_rate_limited_total", "0+11", "0+9"),
     "AinpRestarting": Case({_STARTED: "0+60x180"}, {_STARTED: "60x180"}, {"process": "serve-1"}),
 }
 

@@ -272,6 +272,25 @@ ALERTS: tuple[Alert, ...] = (
         fix="look at ainp_database_pool_in_use and at PostgreSQL; docs/performance.md has what one process does",
     ),
     Alert(
+        name="AinpSearchSlow",
+        severity=Severity.CRITICAL,
+        watches="histogram_quantile(0.95, sum by (le) (rate(ainp_http_request_duration_seconds_bucket"
+        '{route="/api/discovery/search"}[5m])))',
+        threshold=0.5,
+        for_s=600,
+        means="one search for agents in twenty takes longer than half a second",
+        fix="look whether EMBEDDINGS_URL answers slowly, and at PostgreSQL; docs/discovery.md has what a search costs",
+    ),
+    Alert(
+        name="AinpRateLimited",
+        severity=Severity.WARNING,
+        watches="60 * sum(rate(ainp_rate_limited_total[5m]))",
+        threshold=10,
+        for_s=300,
+        means="more than ten requests a minute are over their limits: somebody floods, or a limit is too low",
+        fix="`ainp audit` says who was refused; docs/rate-limits.md has the limits and their settings",
+    ),
+    Alert(
         name="AinpRestarting",
         severity=Severity.WARNING,
         watches="max by (process) (changes(ainp_process_start_time_seconds[1h]))",
