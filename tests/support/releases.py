@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import venv
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,9 +32,9 @@ def earlier_source(folder: Path) -> Path:
 
 def installed_wheel(folder: Path) -> Path:
     """
-    `ainp` from a wheel that is built here, in an environment of its own.
+    `ainp` from a wheel that is built here, in an empty environment of its own.
 
-    What the wheel depends on is lent by the environment of the tests; its own editable installation is not.
+    It gets what the lock names for a server, and PostgreSQL as the wheel's own extra asks for it.
     """
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     build = [*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
@@ -43,10 +42,10 @@ def installed_wheel(folder: Path) -> Path:
     place = folder / "venv"
     venv.create(place)
     (wheel,) = folder.glob("*.whl")
-    into = [*pip, "--python", str(place / "bin" / "python")]
-    subprocess.run([*into, "install", "-q", "--no-deps", str(wheel)], check=True, timeout=300)
-    (site,) = place.glob("lib/python*/site-packages")
-    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = [*pip, "--python", str(place / "bin" / "python"), "install", "-q"]
+    locked = ["--require-hashes", "--requirement", str(ROOT / "requirements" / "server.txt")]
+    subprocess.run([*install, *locked], check=True, timeout=300)
+    subprocess.run([*install, f"{wheel}[server,embedded]"], check=True, timeout=300)
     return place / "bin" / "ainp"
 
 
