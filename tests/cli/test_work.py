@@ -18,7 +18,8 @@ def data_dir() -> Iterator[Path]:
 
 
 def test_it_waits_for_the_broker_of_its_data_folder_and_does_the_jobs_for_it(data_dir: Path) -> None:
-    with working(data_dir) as worker:
+    with working(data_dir, POU_QUORUM="5") as worker:
+        assert worker.wait_for("POU_QUORUM is not read: did you mean POU_QUORUM_MODE?")
         waiting = worker.wait_for("Waiting for the broker's PostgreSQL: start `ainp serve`")
         with serving(data_dir, JOBS_ENABLED="false") as broker:
             assert worker.wait_for("AINP Worker started")

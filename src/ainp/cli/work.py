@@ -11,6 +11,7 @@ import uvloop
 from ainp.broker import Broker, make_broker
 from ainp.cli.exits import CANNOT
 from ainp.cli.log import begin_log
+from ainp.cli.names import unread_names
 from ainp.cli.postgres import NoDatabase, connected, say_what_is_missing
 from ainp.cli.server import SideServer, address_of, listen
 from ainp.cli.signals import cancel_on_signals, interrupt_on_signals
@@ -62,6 +63,8 @@ def work() -> None:
 
 async def _work(settings: Settings, listener: socket.socket | None, certificate: Certificate | None) -> None:
     cancel_on_signals()
+    for stranger in unread_names():
+        logger().warning(str(stranger))
     embedded = settings.database_url is None
     if embedded:
         await _wait_for_broker(settings)
