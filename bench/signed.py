@@ -12,12 +12,15 @@ import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median, quantiles
+from time import process_time
 
 import msgspec
 from nacl.signing import SigningKey
 
 from ainp.client import Identity
+from ainp.core.did import key_of_did
 from ainp.core.http_signature import draft
+from ainp.core.signature import verify_raw
 from bench import requests
 from bench.broker import HOST
 from bench.client import Single
@@ -36,6 +39,7 @@ STRICT = {**BELIEVING, "AUTH_MODE": "strict"}
 _MOST = 100  # agents; each of them has what it needs for its part of the jobs
 _TIMES = 3  # as many as of an operation: the difference of two costs is less certain than either
 _BATCHES = 30
+_VERIFICATIONS = 5000
 
 Make = Callable[[Bench, int], Single]
 
@@ -70,6 +74,7 @@ class Signing:
             paths = [f"/api/negotiations/{msgspec.json.decode(answer, type=Named).id}" for answer in answers]
             self._settle(bench, list(zip(paths, self._pairs, strict=True)))
         yield from self._by_turns("attest", self._remark)
+        self._facts["a verification alone, in a tight loop: ms"] = _verification(self._agents[0])
 
     def _by_turns(self, name: str, make: Make) -> Generator[Figure, None, Mapping[Bench, Sequence[bytes]]]:
         """Measure the same on both, batch by batch; return the answers of each."""
@@ -128,6 +133,16 @@ class Signing:
         nonce, now = secrets.token_urlsafe(16), datetime.now(UTC)
         signature = draft("POST", f"http://{host}{path}", raw, key_id=by.did, nonce=nonce, now=now)
         return requests.post(path, body, host=host, **signature.fields(by.sign_raw(signature.base)))
+
+
+def _verification(signer: Identity) -> float:
+    """What verifying one signature takes where nothing else is done, in milliseconds: the limit of this machine now."""
+    said = secrets.token_bytes(400)
+    signature, key = signer.sign_raw(said), key_of_did(signer.did)
+    began = process_time()
+    for _ in range(_VERIFICATIONS):
+        verify_raw(said, signature=signature, key=key)
+    return (process_time() - began) / _VERIFICATIONS * 1000
 
 
 def _together(batches: Sequence[Figure]) -> Figure:

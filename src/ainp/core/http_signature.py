@@ -16,6 +16,7 @@ import base64
 import hashlib
 import hmac
 import re
+from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ SKEW = timedelta(seconds=60)  # what clocks may differ
 MAX_NONCE = 128
 MAX_FIELD = 4096  # characters of Signature-Input, more than any client needs
 
+_SKEW_S, _LONGEST_S = int(SKEW.total_seconds()), int(LONGEST.total_seconds())
 _METHOD, _TARGET, _DIGEST = "@method", "@target-uri", "content-digest"
 _STRING = r'"([ !#-\[\]-~]*)"'  # of RFC 8941, without its escapes
 _PLAIN_INPUT = re.compile(
@@ -77,12 +79,12 @@ class HttpSignature:
     nonce: str
     created: int
     expires: int
-    plain: "Plain | None"  # None: the library's
+    plain: Plain | None  # None: the library's
 
     @property
     def void_from(self) -> datetime:
         """When no clock takes it any more, so that its nonce can be forgotten."""
-        return unix_s(self.expires) + 2 * SKEW
+        return unix_s(self.expires + 2 * _SKEW_S)
 
 
 def read(message: Message, *, now: datetime) -> HttpSignature:
@@ -97,7 +99,7 @@ def read(message: Message, *, now: datetime) -> HttpSignature:
     if plain is not None and proof is not None and plain[1] == proof[1]:
         digest = _check_body(message, covered=plain[3] is not None)
         signer, key_id = _signer(plain[7])
-        parts = Plain(plain[2], digest, base64.b64decode(proof[2]))
+        parts = Plain(plain[2], digest, a2b_base64(proof[2]))
         found = HttpSignature(signer, key_id, _nonce(plain[6]), int(plain[4]), int(plain[5]), parts)
     else:
         from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
@@ -181,13 +183,12 @@ def _nonce(given: object) -> str:
 
 
 def _check_time(found: HttpSignature, now: datetime) -> None:
-    at, skew = now.timestamp(), SKEW.total_seconds()
-    lasts, longest = found.expires - found.created, LONGEST.total_seconds()
-    if not 0 < lasts <= longest:
-        raise _wrong(f"from created to expires are {lasts} s, expected 1 to {longest:.0f}")
-    if found.created > at + skew:
-        raise _wrong(f"it was created {found.created - at:.0f} s from now, clocks may differ by {skew:.0f} s")
-    if found.expires < at - skew:
+    at, lasts = now.timestamp(), found.expires - found.created
+    if not 0 < lasts <= _LONGEST_S:
+        raise _wrong(f"from created to expires are {lasts} s, expected 1 to {_LONGEST_S}")
+    if found.created > at + _SKEW_S:
+        raise _wrong(f"it was created {found.created - at:.0f} s from now, clocks may differ by {_SKEW_S} s")
+    if found.expires < at - _SKEW_S:
         raise _wrong(f"it expired {at - found.expires:.0f} s ago")
 
 
@@ -203,7 +204,7 @@ def _check_body(message: Message, *, covered: bool) -> str | None:
         from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
 
         forms.check_digest(given, message.body)
-    elif not hmac.compare_digest(base64.b64decode(plain[1]), hashlib.sha256(message.body).digest()):
+    elif not hmac.compare_digest(a2b_base64(plain[1]), hashlib.sha256(message.body).digest()):
         raise _wrong("Content-Digest is not that of the body")
     return given
 

@@ -7,6 +7,7 @@ to, whose key it is, and that nothing else in the request says otherwise.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -77,15 +78,19 @@ def bases_of(settings: Settings, *, port: int) -> tuple[str, ...]:
     return (f"{scheme}://{f'[{host}]' if _is_v6(host) else host}:{port}",)
 
 
-def targets_of(bases: Sequence[str], path: bytes, query: bytes, *, host: str | None) -> list[str]:
+def targets_of(bases: tuple[str, ...], path: bytes, query: bytes, *, host: str | None) -> list[str]:
     """
     The absolute URIs that a request can have been meant for.
 
     The Host header only chooses the one to begin with: it can add none.
     """
     tail = path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
-    likely = [base for base in bases if host is not None and base.endswith(f"//{host}")]
-    return [base + tail for base in dict.fromkeys([*likely, *bases])]
+    return [base + tail for base in _likely_first(bases, host)]
+
+
+@lru_cache(maxsize=16)
+def _likely_first(bases: tuple[str, ...], host: str | None) -> tuple[str, ...]:
+    return tuple(sorted(bases, key=lambda base: not base.endswith(f"//{host}")))
 
 
 def _origin(base: str) -> str:

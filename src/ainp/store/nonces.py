@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
-from uuid import UUID
 
 import asyncpg
+from asyncpg.pgproto.pgproto import UUID  # the driver's own: made and written in a tenth of the time
 
 from ainp.core.errors import ReplayDetected
 from ainp.store.queries import load
@@ -39,7 +39,7 @@ class Runs(Protocol):
 
 def nonce_of(signer: str, value: str, *, until: datetime) -> Nonce:
     """The nonce *value* of *signer*."""
-    return Nonce(UUID(bytes=sha256(f"{signer}\0{value}".encode()).digest()[:16]), until)
+    return Nonce(UUID(sha256(f"{signer}\0{value}".encode()).digest()[:16]), until)
 
 
 async def claim(db: Runs, nonce: Nonce) -> None:
