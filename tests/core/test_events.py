@@ -14,14 +14,16 @@ from ainp.core.envelope import open_envelope
 from ainp.core.events import (
     attested_event,
     carried,
+    carrying,
     frame,
     frames_of,
     message_notice,
     missed_frame,
     negotiation_event,
     receipt_event,
+    result_notice,
 )
-from ainp.core.message import Message, read_mail
+from ainp.core.message import Message, MsgType, read_mail
 from ainp.core.receipt import ReceiptStatus
 from support.builders import (
     CLIENT,
@@ -139,6 +141,18 @@ def test_a_message_is_told_as_it_was_signed_and_then_with_its_number(text: str) 
     assert envelope.encode() == message.envelope.text
     assert json.loads(with_number) == {**message_notice(message), "number": 41}
     assert carried(told) == str(message.id)
+
+
+@given(st.text(), st.dictionaries(st.text(), st.text()))
+def test_what_the_broker_says_comes_out_as_it_was_signed(subject: str, said: dict[str, str]) -> None:
+    envelope = msgspec.json.encode(said)
+    notice = result_notice(NEGOTIATION_ID, MsgType.DISCOVER_RESULT, by=subject, at=NOW)
+
+    told = frame(carrying(notice, envelope), 7)
+
+    first, second = frames_of(told)
+    assert (first.encode(), json.loads(second)) == (envelope, {**notice, "number": 7})
+    assert carried(told) == str(NEGOTIATION_ID)
 
 
 def test_another_event_is_one_frame_and_carries_nothing() -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
+
+import msgspec
 
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
 from ainp.core.group import Group
-from ainp.core.message import Message
+from ainp.core.message import Message, MsgType
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
 from ainp.core.receipt import TaskReceipt
@@ -63,6 +66,11 @@ def frames_of(text: str) -> tuple[str, ...]:
     notice, _, rest = text.partition(_ENVELOPE)
     envelope, number, of = rest.rpartition(',"number":')
     return envelope, notice + number + of
+
+
+def carrying(notice: Mapping[str, object], envelope: bytes) -> str:
+    """Write the body of an event that carries a message, of which *notice* tells; `frames_of` takes it apart."""
+    return f"{msgspec.json.encode(notice).decode()[:-1]}{_ENVELOPE}{envelope.decode()}}}"
 
 
 def carried(text: str) -> str | None:
@@ -194,3 +202,19 @@ def message_notice(message: Message) -> dict[str, object]:
         said = {"conversation_id": mail.conversation_id, "subject": mail.subject, "preview": mail.preview}
         notice |= {name: value for name, value in said.items() if value is not None}
     return notice
+
+
+def result_notice(id_: UUID, msg_type: MsgType, *, by: str, at: datetime) -> dict[str, object]:
+    """Tell an agent that the broker has written to it: an envelope of that id, which is in no queue and no mailbox."""
+    return {
+        "message_id": str(id_),
+        "@type": "NOTIFICATION",
+        "type": "message",
+        "event": "received",
+        "envelope_id": str(id_),
+        "msg_type": msg_type,
+        "intent_type": None,
+        "from_did": by,
+        "priority": 0.5,
+        "timestamp": unix_ms(at),
+    }

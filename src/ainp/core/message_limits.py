@@ -8,6 +8,15 @@ from ainp.core.limits import Limit, Of
 MAX_RECIPIENTS: Annotated[
     int, Limit(Of.MESSAGE, "agents that a query reaches", "the best are taken", "the specification's three")
 ] = 3
+MAX_RESULT_BYTES: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "bytes of `results` in a DISCOVER_RESULT",
+        "`matches` alone; the answer has both",
+        "twenty agents that describe themselves at length; what is told is kept for days",
+    ),
+] = 64 * 1024
 MAX_PARTICIPANTS: Annotated[
     int,
     Limit(

@@ -17,11 +17,15 @@ from ainp.core.errors import (
     InvalidRequest,
     UnsupportedMsgType,
 )
+from ainp.core.events import carrying, result_notice
 from ainp.core.limits import MAX_FOUND
+from ainp.core.message import MsgType
+from ainp.core.message_limits import MAX_RESULT_BYTES
 from ainp.core.moments import unix_ms
 from ainp.core.vectors import to_base64
 from ainp.http.call import Call, Reply
 from ainp.http.envelopes import ADVERTISE, DISCOVER
+from ainp.http.spoken import speak
 from ainp.operations import agents, discovery
 from ainp.operations.discovery import Hit
 from ainp.telemetry import Line
@@ -34,6 +38,7 @@ from ainp.wire.discovery import (
     QueryBody,
     RankReply,
     capability_reply,
+    match_reply,
 )
 from ainp.wire.envelopes import MINUTE_MS, AdvertisePayload
 from ainp.wire.reputation import trust_reply
@@ -55,7 +60,11 @@ async def search_by_url(call: Call) -> Reply:
     tags = tuple(tag for tag in (call.query.get("tags") or "").split(",") if tag)
     limit = call.number_in_query("limit", default=call.broker.discovery.limit, most=MAX_FOUND)
     trust = _part(call.query.get("min_trust"))
-    body = msgspec.convert({"description": said, "tags": list(tags), "min_trust": trust, "limit": limit}, QueryBody)
+    asked = {"description": said, "tags": list(tags), "min_trust": trust, "limit": limit}
+    try:
+        body = msgspec.convert(asked, QueryBody)
+    except msgspec.ValidationError as error:
+        raise InvalidQuery(f"query: {error}") from error
     return Reply([*await _found(call, body.query())])
 
 
@@ -63,7 +72,7 @@ async def receive(call: Call) -> Reply:
     """Take a signed envelope: ADVERTISE registers its sender with the capabilities in it, DISCOVER finds agents."""
     envelope = call.signed
     if envelope.msg_type == DISCOVER:
-        return Reply(EnvelopeReply(results=await _found(call, _query(envelope))))
+        return await _discover(call, envelope)
     if envelope.msg_type != ADVERTISE:
         raise UnsupportedMsgType(f"msg_type: found {envelope.msg_type!r}, expected {ADVERTISE} or {DISCOVER}")
     payload = _converted(envelope.payload, AdvertisePayload, InvalidAdvertisement)
@@ -87,6 +96,25 @@ async def receive(call: Call) -> Reply:
 def query_of(said: object) -> Query:
     """What an envelope looks for."""
     return _converted(said, QueryBody, InvalidQuery).query()
+
+
+async def _discover(call: Call, envelope: Envelope) -> Reply:
+    """Find agents; what was found is the answer, and an envelope of the broker's that the sender's sockets get."""
+    results = await _found(call, _query(envelope))
+    matches = [match_reply(found) for found in results]
+    fits = len(msgspec.json.encode(results)) <= MAX_RESULT_BYTES
+    payload = {**({"results": results} if fits else {}), "matches": matches}
+    spoken = speak(
+        call.broker.identity,
+        MsgType.DISCOVER_RESULT,
+        msgspec.to_builtins(payload),
+        to=envelope.sender,
+        trace_id=envelope.trace_id,
+    )
+    notice = result_notice(spoken.id, MsgType.DISCOVER_RESULT, by=spoken.sender, at=spoken.sent_at)
+    await discovery.tell(call.db, envelope.sender, carrying(notice, spoken.text))
+    call.broker.talked.set()
+    return Reply(EnvelopeReply(results=results, matches=matches))
 
 
 async def _found(call: Call, query: Query) -> list[FoundReply]:

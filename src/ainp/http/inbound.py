@@ -5,11 +5,7 @@ A refusal is answered with an ERROR message of the broker's, signed if it has a 
 clients that know no more.
 """
 
-import base64
-import secrets
-from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -17,19 +13,17 @@ from starlette.types import Scope
 
 from ainp.broker import Broker
 from ainp.core.did import AgentDid
-from ainp.core.envelope import DEFAULT_TTL, VERSION, signed_envelope
 from ainp.core.errors import BrokerError, Forbidden, InvalidEnvelope, InvalidJson
 from ainp.core.message import MsgType
-from ainp.core.moments import unix_ms
 from ainp.http import body as bodies
 from ainp.http import envelopes, intents, problems, refusals
 from ainp.http.call import Call, Reply, encode
 from ainp.http.fields import Fields
+from ainp.http.spoken import speak
 from ainp.telemetry import log, logger
 from ainp.telemetry.metrics import REFUSALS
 from ainp.wire.messages import error_payload
 
-UNNAMED = "did:ainp:broker"  # a broker without a key, as existing clients know it
 _NONE = QueryParams(b"")
 
 
@@ -76,25 +70,15 @@ class Inbound:
     def _refused(self, call: Call, error: BrokerError, code: str) -> Answer:
         envelope, identity = call.envelope, self._broker.identity
         about = None if envelope is None else envelope.id
-        members: dict[str, object] = {
-            "version": VERSION,
-            "id": str(UUID(bytes=secrets.token_bytes(16), version=4)),
-            "trace_id": None if envelope is None else envelope.trace_id,
-            "from_did": UNNAMED if identity is None else identity.did,
-            "to_did": self._did,
-            "msg_type": MsgType.ERROR,
-            "ttl": DEFAULT_TTL.seconds * 1000,
-            "timestamp": unix_ms(datetime.now(UTC)),
-            "payload": {**error_payload(error, intent_id=about), "error_code": code},
-            "error": code,
-            "message": error.message,
-            "intent_id": about,
-        }
-        said = {name: value for name, value in members.items() if value is not None}
-        if identity is None:
-            return Answer(msgspec.json.encode({**said, "sig": ""}).decode(), refused=True)
-        signed = signed_envelope(said, sign=lambda text: base64.b64encode(identity.sign(text)).decode())
-        return Answer(signed.decode(), refused=True)
+        spoken = speak(
+            identity,
+            MsgType.ERROR,
+            {**error_payload(error, intent_id=about), "error_code": code},
+            to=self._did,
+            trace_id=None if envelope is None else envelope.trace_id,
+            beside={"error": code, "message": error.message, "intent_id": about},
+        )
+        return Answer(spoken.text.decode(), refused=True)
 
 
 def _code(error: BrokerError, raw: bytes) -> str:

@@ -12,6 +12,7 @@ from ainp.core.discovery import SHOWN_CAPABILITIES, Found, Query, Weights
 from ainp.core.errors import BrokerError, EmbeddingsUnavailable, InvalidQuery, SchemaBehind
 from ainp.core.vectors import YARDSTICK, Model, Scale, Sent, Vector, calibrate, check_dimension, check_model
 from ainp.store import discovery as store
+from ainp.store import events
 from ainp.store.db import Session
 from ainp.store.discovery import Candidate, Prepared, Shown, Wanted
 
@@ -198,3 +199,9 @@ async def embeddings(db: Session, discovery: Discovery, dids: Sequence[AgentDid]
         return await store.embeddings(db, await discovery.prepared(db), dids)
     except (EmbeddingsUnavailable, SchemaBehind):
         return {}
+
+
+async def tell(db: Session, did: AgentDid, body: str) -> None:
+    """Tell an agent what was found, as an event with an envelope; who is away may resume as long as events are kept."""
+    async with db.transaction() as tx:
+        await events.append(tx, "message.received", did, body)

@@ -17,6 +17,11 @@ _RECONNECT_S = 0.5
 Wakes = Callable[[Callable[[int], None]], AbstractContextManager[None]]  # as long as it is open, tells of positions
 
 
+async def append(db: Session, name: str, did: str, body: str) -> None:
+    """Tell one agent what is no fact of a table: *body* is JSON, and reaches its receiver as it was written."""
+    await db.execute(_SQL["append"], name, did, body)
+
+
 async def waiting(db: Session) -> bool:
     """Whether something is to be published."""
     return await db.fetchval(_SQL["waiting"]) is not None

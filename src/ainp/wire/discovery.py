@@ -77,12 +77,29 @@ class FoundAgents(Struct):
     agents: list[FoundReply]
 
 
+class MatchTrust(Struct):
+    """Trust from 0 to 1, decayed until now."""
+
+    score: float
+
+
+class MatchReply(Struct, rename={"est_latency_ms": "estLatencyMs", "price_hint": "priceHint"}):
+    """An agent that was found, in the specification's short form; what it says of the capability that answers best."""
+
+    did: str
+    score: float
+    trust: MatchTrust
+    est_latency_ms: int | UnsetType = UNSET
+    price_hint: Annotated[float, Meta(description="credits")] | UnsetType = UNSET
+
+
 class EnvelopeReply(Struct):
     """What came of an envelope: the agent is registered for so many minutes, or agents were found."""
 
     status: str | UnsetType = UNSET
     ttl_minutes: float | UnsetType = UNSET
     results: list[FoundReply] | UnsetType = UNSET
+    matches: list[MatchReply] | UnsetType = UNSET
 
 
 class DiscoverPayload(Struct):
@@ -96,3 +113,8 @@ def capability_reply(capability: Capability, embedding: str = "") -> CapabilityR
     return CapabilityReply(
         capability.description, embedding, list(capability.tags), capability.version, capability.evidence
     )
+
+
+def match_reply(found: FoundReply) -> MatchReply:
+    """The short form of an agent that was found; its first capability is the one that answers best."""
+    return MatchReply(found.did, found.score, MatchTrust(found.trust.score))

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ainp.core.delivery import Sent, Waiting
 from ainp.core.errors import BrokerError
 from ainp.core.moments import unix_ms
-from ainp.wire.discovery import FoundReply
+from ainp.wire.discovery import FoundReply, MatchReply
 from ainp.wire.envelopes import EnvelopeBody
 from ainp.wire.values import Did, iso
 
@@ -54,6 +54,7 @@ class SentReply(Struct):
     state: str | UnsetType = UNSET
     ttl_minutes: float | UnsetType = UNSET
     results: list[FoundReply] | UnsetType = UNSET
+    matches: list[MatchReply] | UnsetType = UNSET
 
 
 class WaitingReply(Struct):

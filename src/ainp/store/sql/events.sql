@@ -1,3 +1,7 @@
+-- name: append
+-- Tell one agent ($2) what is no fact of a table: its text ($3) stays as it was written.
+INSERT INTO outbox (event, recipients, body) VALUES ($1, ARRAY[$2::text], $3::text::json)
+
 -- name: waiting
 -- Whether there is something to publish; by the index, as the table may still be full of dead rows.
 SELECT id FROM outbox ORDER BY id LIMIT 1
