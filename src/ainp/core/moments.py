@@ -10,6 +10,15 @@ def unix_ms(at: datetime) -> int:
     return (at - UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
+def moment_of(text: str) -> datetime | None:
+    """The moment that ISO 8601 with a zone names, in UTC; None for what is no such time, or none that UTC has."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):  # the first hours of the year 1 and the last of 9999 are not everywhere
+        return None
+
+
 def unix_s(seconds: int) -> datetime:
     """The moment that is *seconds* after 1970 began."""
     return UNIX_EPOCH + timedelta(seconds=seconds)

@@ -20,6 +20,7 @@ from ainp.broker import Broker
 from ainp.core.cbor import to_json
 from ainp.core.errors import (
     BrokerError,
+    Forbidden,
     IdempotencyConflict,
     InsufficientCredits,
     InvalidRequest,
@@ -32,7 +33,7 @@ from ainp.core.errors import (
 from ainp.core.http_signature import Message
 from ainp.http import body as bodies
 from ainp.http import docs, envelopes, media, paying, problems, rates, refusals, websocket
-from ainp.http.auth import act, check_way, prove, read_as
+from ainp.http.auth import act, check_way, is_admin, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
 from ainp.http.routes import ROUTES, Route
@@ -92,6 +93,9 @@ _DOCUMENTS = (
 )
 _Methods = Mapping[str, Route | _Document]
 _NO_QUERY = QueryParams(b"")
+_ANYBODY = "anybody"  # who has shown no administrator's token; no DID, so no agent
+# Refusals that are no first answer: what can never work, who has proven nothing, and what may work in a moment.
+_NOT_KEPT = (InvalidRequest, Unauthenticated, InsufficientCredits, Unavailable)
 
 
 class App:
@@ -219,7 +223,14 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
     if len(call.path) > _LONGEST_PATH:
         raise InvalidRequest(f"path: found {len(call.path)} characters, no POST route has more than {_LONGEST_PATH}")
-    return await _once(route, call, KeyScope(call.actor or "", call.method, call.path.lower(), key), raw)
+    return await _once(route, call, KeyScope(_whose(route, call), call.method, call.path.lower(), key), raw)
+
+
+def _whose(route: Route, call: Call) -> str:
+    """Whose keys these are: of an administrator's route not everybody's, who would be given the answer for the key."""
+    if route.admin:
+        return "" if is_admin(call) else _ANYBODY
+    return call.actor or ""
 
 
 async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answer:
@@ -251,9 +262,9 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
         async with tx.transaction() as inner:
             call.db = inner
             reply = await route.handler(call)
-    except (InvalidRequest, Unauthenticated, InsufficientCredits, Unavailable):
-        raise
     except BrokerError as error:
+        if isinstance(error, _NOT_KEPT) or (route.admin and isinstance(error, Forbidden)):
+            raise
         REFUSALS.of(error.code).count()
         refusals.note(call.broker, error, call.scope)
         return _Answer(problems.status_of(type(error)), problems.body_of(error)), ()
@@ -267,10 +278,16 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
         method=route.method,
         path=scope["path"],
         params={name: _decoded(value) for name, value in params.items()},
-        query=QueryParams(scope["query_string"]) if scope["query_string"] else _NO_QUERY,
+        query=_query(scope["query_string"]),
         headers=headers,
         scope=scope,
     )
+
+
+def _query(raw: bytes) -> QueryParams:
+    if b"%00" in raw:
+        raise InvalidRequest("query: found the character NUL (%00), which can't be stored")
+    return QueryParams(raw) if raw else _NO_QUERY
 
 
 def _decode(route: Route, call: Call, raw: bytes) -> None:

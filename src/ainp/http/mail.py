@@ -10,6 +10,7 @@ from ainp.core.ids import parse_id
 from ainp.core.limits import MAX_PAGE
 from ainp.core.mailbox import AccessDenied, ThreadNotFound
 from ainp.core.message_limits import MAX_CONVERSATION_LENGTH, MAX_LABEL_LENGTH
+from ainp.core.moments import moment_of
 from ainp.http import compat
 from ainp.http.call import DEFAULT_PAGE, Call, Reply
 from ainp.http.cursor import read_cursor, write_cursor
@@ -175,7 +176,7 @@ def _label(call: Call) -> str | None:
 def _place(call: Call) -> Place:
     """Where a page begins: a cursor that was given, or the time of a mail."""
     said = call.query.get("cursor")
-    at = _time(said)
+    at = None if said is None else moment_of(said)
     return read_cursor(said, default=NEWEST) if at is None else (at, _OLDEST_ID)
 
 
@@ -184,18 +185,10 @@ def _contact_place(call: Call) -> tuple[datetime, str]:
     if said is None:
         return contacts.LATEST
     time, _, peer = said.partition("|")
-    at = _time(time)
+    at = moment_of(time)
     if at is None or "\0" in peer:
         raise InvalidRequest(f"cursor: found {said[:60]!r}, expected one that this route gave", field="cursor")
     return at, peer
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        at = None if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at is not None and at.tzinfo is not None else None
 
 
 def _id(text: str) -> UUID:

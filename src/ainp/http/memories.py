@@ -4,6 +4,7 @@ from datetime import datetime
 
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import FeatureDisabled, InvalidRequest
+from ainp.core.moments import moment_of
 from ainp.http.auth import require_admin
 from ainp.http.call import Call, Reply
 from ainp.http.cursor import read_cursor, write_cursor
@@ -94,10 +95,7 @@ def _whose(call: Call) -> AgentDid:
 def _since(text: str | None) -> datetime:
     if text is None:
         return OLDEST
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+    found = moment_of(text)
+    if found is None:
         raise InvalidRequest(f"since: found {text[:60]!r}, expected a time such as 2026-01-31T12:00:00Z")
     return found

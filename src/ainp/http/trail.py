@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ainp.core.errors import InvalidRequest
+from ainp.core.moments import moment_of
 from ainp.core.trail import Trace
 from ainp.http.auth import require_admin
 from ainp.http.call import Call, Reply
@@ -46,10 +47,7 @@ def _trace(text: str | None) -> Trace | None:
 def _since(text: str | None) -> datetime:
     if text is None:
         return _OLDEST
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+    found = moment_of(text)
+    if found is None:
         raise InvalidRequest(f"since: found {text[:60]!r}, expected a time such as 2026-01-31T12:00:00Z")
     return found

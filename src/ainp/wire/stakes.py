@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from ainp.core.limits import MAX_URI_LENGTH
 from ainp.wire.values import Did, Text
 
-Atomic = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | int
+Atomic = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$(?!\n)")] | int
 
 
 class StakeBody(Struct):
