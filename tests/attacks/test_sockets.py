@@ -138,3 +138,28 @@ async def test_a_proof_that_was_right_does_not_open_another_s_socket_on_the_way(
         challenge = json.loads(await socket.recv())["challenge"]
         await socket.send(proof(target, challenge, CAROL, did=BOB.did))
         assert (await Listener(socket).closed())[0] == NOT_PROVEN
+
+
+@pytest.mark.parametrize(
+    ("method", "line", "rest"),
+    [
+        (b"GET", b"Content-Length: 2", b"{}"),
+        (b"POST", b"Content-Length: 2", b"{}"),
+        (b"GET", b"X-Long: " + b"x" * 9000, b""),
+    ],
+    ids=["with a body", "with another method", "with a long line"],
+)
+async def test_what_opens_no_socket_is_told_so_and_let_go(
+    target: Target, method: bytes, line: bytes, rest: bytes
+) -> None:
+    """Such a connection was neither answered nor ever closed."""
+    key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    opening = b"%b /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%b\r\n" % (method, key)
+    reader, writer = await asyncio.open_connection("127.0.0.1", target.raw.port)
+    writer.write(opening + line + b"\r\n\r\n" + rest)
+
+    answer = await asyncio.wait_for(reader.read(), 10)
+
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"MALFORMED_HTTP" in answer
+    writer.close()

@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
+from ainp.core.errors import MalformedHttp
 from ainp.core.limits import (
     MAX_FRAGMENTS,
     MAX_FRAME_BYTES,
@@ -23,6 +24,8 @@ from ainp.core.limits import (
     PING_TIME,
 )
 from ainp.http.admission import Admission
+from ainp.http.connection import answer_to
+from ainp.telemetry.metrics import REFUSALS
 
 _FRAMES_AT_ONCE = 5 * MAX_FRAMES_PER_SECOND
 _BYTES_AT_ONCE = 16 * MAX_SOCKET_BYTES_PER_SECOND
@@ -72,6 +75,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Read on, unless it is a flood."""
         if self._takes(self._bytes, len(data), "bytes"):
             super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse_handshake(self.conn.handshake_exc)
 
     def handle_text(self, event: Frame) -> None:
         """Take a message, of a limited number."""
@@ -137,6 +142,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         else:
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
+        self._let_go()
+
+    def _refuse_handshake(self, why: Exception) -> None:
+        """Answer an opening that the library can't read: it would neither say so nor let the connection go."""
+        refused = MalformedHttp(f"this opens no WebSocket: {why.__cause__ or why}")
+        REFUSALS.of(refused.code).count()
+        self.transport.write(answer_to(refused))
+        self.transport.close()
         self._let_go()
 
     def _takes(self, allowance: "Allowance", amount: int, what: str) -> bool:
