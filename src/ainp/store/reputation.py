@@ -14,6 +14,7 @@ from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 
 _SQL = load("reputation")
+_NEUTRAL = Reputation()  # of whoever has no record, which are most of those who are found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ async def judge(db: Session, rows: JudgementRows) -> None:
 def reputation_of(row: Row) -> Reputation:
     """Read the reputation columns of a joined row; neutral where the join found none."""
     if row["reputation_of"] is None:
-        return Reputation()
+        return _NEUTRAL
     return Reputation(
         standings={
             dimension: Standing(row[dimension.value], seen, at)
