@@ -149,6 +149,15 @@ async def test_an_idempotency_key_is_its_agent_s(target: Target) -> None:
     assert (first.json["initiator_did"], second.json["initiator_did"]) == (ALICE.did, CAROL.did)
 
 
+async def test_a_request_with_a_key_that_was_refused_has_used_its_signature(target: Target) -> None:
+    """Else who has captured it could send it until there is enough money."""
+    url, body = f"{target.base}/api/stakes", b'{"amount_atomic":999999999999}'
+    sent = signed(CAROL, "POST", url, body).put("Idempotency-Key", "stake-1")
+    assert (await target.send(sent)).status == 402
+
+    await target.refuses(sent, 409, "REPLAY_DETECTED")
+
+
 def letter(by: Identity = CAROL, **changes: object) -> bytes:
     """An envelope that registers its sender."""
     members: Mapping[str, object] = {

@@ -57,7 +57,8 @@ async def test_an_agent_speaks_cbor_to_one_that_speaks_json(broker: Telling) -> 
 
 async def test_what_is_no_cbor_is_refused_and_the_socket_stays(broker: Telling) -> None:
     async with socket_of(broker, ALICE, subprotocols=OFFERED) as alice:
-        for wrong in (b"\xff", cbor2.dumps([1]), cbor2.dumps({"a": 1})[:-1]):
+        deep, larger_as_json = b"\x81" * 70 + b"\x01", cbor2.dumps({"a": "\x01" * 300_000})
+        for wrong in (b"\xff", cbor2.dumps([1]), cbor2.dumps({"a": 1})[:-1], deep, larger_as_json):
             await alice.send(wrong)
             assert (await heard(alice))["error"] == "INVALID_MESSAGE"
         await alice.send(an_intent(ALICE, BOB.did).decode())  # a text frame is JSON, as ever

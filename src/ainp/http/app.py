@@ -237,16 +237,20 @@ async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answe
     """Run a request whose key was not used, or repeat the first answer."""
     body_hash = sha256(raw).digest()
     lines: tuple[Line, ...] = ()
-    async with call.db.transaction() as tx:
-        first = await idempotency.claim(tx, scope, body_hash=body_hash)
-        if first is None:
-            answer, lines = await _first(route, call, tx)
-            await idempotency.keep(tx, scope, status=answer.status, response=answer.body)
-        elif first.body_hash != body_hash:
-            raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
-        else:
-            answer = _Answer(first.status, first.response, replayed=True)
-            REPLAYS.of().count()
+    once = call.db
+    try:
+        async with once.transaction() as tx:
+            first = await idempotency.claim(tx, scope, body_hash=body_hash)
+            if first is None:
+                answer, lines = await _first(route, call, tx)
+                await idempotency.keep(tx, scope, status=answer.status, response=answer.body)
+            elif first.body_hash != body_hash:
+                raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
+            else:
+                answer = _Answer(first.status, first.response, replayed=True)
+                REPLAYS.of().count()
+    finally:
+        call.db = once  # which knows whether the signature was used, or this was undone
     log(lines)
     return answer
 

@@ -6,7 +6,8 @@ JSON goes out as it is.
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ainp.core.cbor import InvalidCbor, from_json, to_json
+from ainp.core.cbor import from_json, to_json
+from ainp.core.errors import InvalidRequest, TooLarge
 from ainp.http.fields import Fields
 
 CBOR = "application/cbor"
@@ -53,7 +54,7 @@ def speaking(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]
             return message
         try:
             text = to_json(raw, envelope=True).decode()
-        except InvalidCbor:
+        except (InvalidRequest, TooLarge):
             return message  # it is no JSON either, and refused as that
         return {**message, "bytes": None, "text": text, SUBPROTOCOL: True}
 
