@@ -1,11 +1,13 @@
 """Filters cost no recall: what the index finds among 100,000 capabilities, against looking at every one of them."""
 
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
 
 from ainp.adapters.embeddings_local import LocalModel
-from ainp.core.discovery import text_of
+from ainp.core.credits import Credits
+from ainp.core.discovery import Ceiling, text_of
 from ainp.store import discovery
 from ainp.store.db import Database
 from ainp.store.discovery import Prepared, Wanted
@@ -22,11 +24,24 @@ FILTERS = {
     "trust of 0.1": Wanted((), (), 100_000),
     "trust of 0.7": Wanted((), (), 700_000),
     "both": Wanted((), (RARE,), 100_000),
+    "a cost that 1 % keep to": Wanted((), ceiling=Ceiling(cost=Credits(0))),
+    "a cost that 20 % keep to": Wanted((), ceiling=Ceiling(cost=Credits(19_000))),
+    "half of the latencies, 90 % of the costs": Wanted((), ceiling=Ceiling(49, Credits(89_000))),
+    "quick or cheap, but hardly both": Wanted((), ceiling=Ceiling(20, Credits(20_000))),
 }
+# Of each hundred one costs nothing, one a credit and so on; what costs more takes less time, but for one in a thousand.
+TERMS = """
+UPDATE capabilities SET cost = 1000 * of_hundred,
+                        latency_ms = CASE WHEN number % 1000 < 1 THEN 0 ELSE 99 - of_hundred END
+  FROM (SELECT id AS said, ('x' || right(id::text, 8))::bit(32)::int AS number,
+               ('x' || right(id::text, 8))::bit(32)::int % 100 AS of_hundred FROM capabilities) numbers
+ WHERE id = said
+"""
 EXACT = """
 SELECT c.id FROM capability_vectors v
   JOIN capabilities c ON c.id = v.capability_id JOIN agents a ON a.id = c.agent_id
  WHERE (cardinality($2::text[]) = 0 OR c.tags && $2) AND a.trust_rank >= $3
+   AND c.latency_ms <= $5 AND c.cost <= $6
  ORDER BY v.embedding <=> $1::real[]::halfvec LIMIT $4
 """
 
@@ -40,6 +55,7 @@ async def fill(url: str, size: int) -> None:
             batch = members[at : at + 500]
             texts = [text_of(member.description, member.tags) for member in batch]
             await crowd.store(connection, batch, await model.embed(texts))
+        await connection.execute(TERMS)
         await connection.execute("SET maintenance_work_mem = '600MB'")
         await connection.execute("SELECT prepare_vectors('wordllama:l2_supercat_256', 256, 0, 1)")
         await connection.execute("VACUUM ANALYZE")
@@ -51,9 +67,9 @@ async def recall(url: str, database: Database, model: Prepared, wanted: Wanted) 
     found = []
     async with connected(url) as connection:
         for vector in await LocalModel().embed(texts):
-            asked = Wanted(vector, wanted.tags, wanted.min_trust)
+            asked = replace(wanted, vector=vector)
             near = sorted(await discovery.nearest(database, model, asked, most=60), key=lambda one: -one.cosine)
-            right = await connection.fetch(EXACT, vector, list(wanted.tags), wanted.min_trust, FIRST)
+            right = await connection.fetch(EXACT, vector, list(wanted.tags), wanted.min_trust, FIRST, *wanted.most)
             ids = {row["id"] for row in right}
             found.append(len(ids & {one.capability for one in near[:FIRST]}) / max(1, len(ids)))
     return fmean(found)

@@ -47,7 +47,7 @@ def test_a_registration_that_never_lasted_is_refused(milliseconds: float) -> Non
 
 
 def test_a_description_a_version_and_tags_may_be_as_long_as_they_may() -> None:
-    longest = Capability("d" * MAX_DESCRIPTION_LENGTH, ("t" * MAX_TAG_LENGTH,) * MAX_TAGS, "1.22.333", "e" * 8192)
+    longest = Capability("d" * MAX_DESCRIPTION_LENGTH, ("t" * MAX_TAG_LENGTH,) * MAX_TAGS, "1.22.333", "e" * 8192, 0)
 
     check_capabilities([longest, *(Capability(f"c{number}") for number in range(MAX_CAPABILITIES - 1))])
     check_capabilities([])
@@ -65,6 +65,8 @@ def test_a_description_a_version_and_tags_may_be_as_long_as_they_may() -> None:
         (Capability("d", ("",)), "tags: expected"),
         (Capability("d", ("t" * (MAX_TAG_LENGTH + 1),)), "tags: expected"),
         (Capability("d", evidence="e" * (MAX_CAPABILITY_EVIDENCE_LENGTH + 1)), "evidence: expected"),
+        (Capability("d", latency_ms=-1), "latency_ms: found -1"),
+        (Capability("d", latency_ms=30 * 86_400_000 + 1), "latency_ms: found 2592000001"),
         (Capability("first"), "'first' twice"),
     ],
 )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.credits import credits_of_price, split
-from ainp.core.errors import InvalidProposal
+from ainp.core.credits import at_most, credits_of_cost, credits_of_price, in_credits, split
+from ainp.core.errors import InvalidProposal, InvalidRequest
 from ainp.core.limits import MAX_PRICE_CREDITS
 
 WEIGHTS = st.dictionaries(st.text(min_size=1, max_size=4), st.integers(0, 10**6), min_size=1, max_size=8).filter(
@@ -109,3 +109,25 @@ def test_left_over_units_go_to_the_largest_remainders(
     total: int, weights: dict[str, int], parts: dict[str, int]
 ) -> None:
     assert split(total, weights) == dict.fromkeys(weights, 0) | parts
+
+
+@given(st.integers(0, MAX_PRICE_CREDITS * 1000))
+def test_a_cost_is_shown_as_it_was_said(atomic: int) -> None:
+    assert credits_of_cost(in_credits(atomic)) == atomic == at_most(in_credits(atomic))
+
+
+def test_credits_are_shown_whole_where_they_are() -> None:
+    assert [repr(in_credits(atomic)) for atomic in (0, 2_000, 2_500, 1)] == ["0", "2", "2.5", "0.001"]
+
+
+@pytest.mark.parametrize("cost", [-1, 0.0001, float("nan"), float("inf"), 10**12 + 1])
+def test_a_cost_that_is_no_price_is_refused(cost: float) -> None:
+    with pytest.raises(InvalidRequest, match=r"cost: found .*, expected credits from 0 to"):
+        credits_of_cost(cost)
+
+
+@pytest.mark.parametrize(
+    ("cost", "atomic"), [(0, 0), (0.0015, 1), (0.0009, 0), (64.1, 64_100), (1e300, 10**15), (float("inf"), 10**15)]
+)
+def test_the_most_that_is_paid_is_never_rounded_up(cost: float, atomic: int) -> None:
+    assert at_most(cost) == atomic

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.discovery import Found, Weights, lower_usefulness, rank, shared_words, text_of
+from ainp.core.credits import Credits
+from ainp.core.discovery import (
+    NO_CEILING,
+    Ceiling,
+    Found,
+    Weights,
+    ceiling,
+    lower_usefulness,
+    rank,
+    shared_words,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +118,18 @@ def test_a_newcomer_that_says_exactly_what_is_asked_does_not_pass_a_long_record_
     known = Found("known", 0.85, 0.6, 0.4, 0.5)
 
     assert rank([newcomer, known], Weights(), limit=2) == [known, newcomer]
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "cost", "most"),
+    [
+        ((None, None), (None, None), NO_CEILING),
+        ((250, None), (None, 2.5), Ceiling(250, Credits(2_500))),
+        ((250.9, 90.5), (0, 2.5), Ceiling(90, Credits(0))),
+        ((1e300, None), (0.0015, None), Ceiling(30 * 86_400_000, Credits(1))),
+    ],
+)
+def test_the_lowest_of_what_was_said_is_the_ceiling(
+    latency_ms: tuple[float | None, ...], cost: tuple[float | None, ...], most: Ceiling
+) -> None:
+    assert ceiling(latency_ms, cost) == most

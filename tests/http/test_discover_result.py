@@ -73,6 +73,19 @@ async def test_what_was_found_is_told_in_an_envelope_that_the_broker_has_signed(
     assert notice["envelope_id"] == notice["message_id"] == envelope.id
 
 
+async def test_a_match_says_how_long_it_takes_and_what_it_costs_if_the_agent_does(broker: Telling) -> None:
+    frank, said = identity("frank"), {"description": "Tunes pianos", "latency_ms": 1500, "cost": 2.5}
+    raw = an_envelope(frank, payload={"capabilities": ["Cooks", said]})
+    assert (await ask(broker, raw))["status"] == "registered"
+    query = {"description": "who tunes my piano", "max_cost": 3, "maxLatency": 2000, "limit": 1}
+    (match,) = (await ask(broker, a_question(to_query=query)))["matches"]
+    others = (await ask(broker, a_question(to_query={**query, "max_cost": 2, "limit": 9})))["matches"]
+
+    assert (match["did"], match["estLatencyMs"], match["priceHint"]) == (frank.did, 1500, 2.5)
+    (cook,) = [other for other in others if other["did"] == frank.did]
+    assert set(cook) == {"did", "score", "trust"}
+
+
 async def test_a_question_on_a_socket_is_answered_there_and_told_once(broker: Telling) -> None:
     carol = identity("carol")
     async with connect(f"ws://127.0.0.1:{broker.port}/?did={carol.did}") as socket:

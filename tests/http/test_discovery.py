@@ -99,6 +99,44 @@ async def test_tags_and_trust_and_numbers_narrow_a_search(api: Api) -> None:
     assert names(older["agents"]) == ["lawyer"]
 
 
+async def test_what_says_that_it_takes_longer_or_costs_more_is_left_out(api: Api) -> None:
+    await register(api, "poet", "Writes sonnets", latency_ms=2_000, cost=2.5)
+    await register(api, "baker", "Bakes sonnets", latency_ms=100, cost=7)
+    everybody = {"poet", "baker", "translator", "lawyer"}
+
+    for most, left in (
+        ({}, everybody),
+        ({"max_latency_ms": 2_000, "max_cost": 7}, everybody),
+        ({"max_latency_ms": 1_999.5}, everybody - {"poet"}),
+        ({"maxLatency": 50}, everybody - {"poet", "baker"}),
+        ({"max_cost": 2.5}, everybody - {"baker"}),
+        ({"maxCost": 2.499, "max_cost": 9, "tags": [], "min_trust": 0}, everybody - {"poet", "baker"}),
+        ({"max_latency_ms": 500, "max_cost": 5}, everybody - {"poet", "baker"}),
+    ):
+        assert set(names(await search(api, "sonnets", **most))) == left, most
+    by_url = await api.get("/api/agents/discovery?description=sonnets&max_latency_ms=500&max_cost=7")
+    assert set(names(by_url)) == everybody - {"poet"}
+    for query in ("max_cost=-1", "max_cost=nan", "max_latency_ms=inf", "max_latency_ms=soon"):
+        refused = await api.get(f"/api/agents/discovery?description=sonnets&{query}", status=400)
+        assert "expected a number of 0 or more" in refused["message"]
+
+
+async def test_what_an_agent_says_of_its_terms_is_shown_and_nothing_else(api: Api) -> None:
+    await register(api, "poet", "Writes sonnets", latency_ms=2_000, cost=2.5)
+    (found,) = await search(api, "sonnets", limit=1)
+    shown = await api.get(f"/api/agents/{an_agent('poet')}")
+
+    for capability in (*found["capabilities"], *shown["capabilities"]):
+        assert (capability["latency_ms"], capability["cost"]) == (2_000, 2.5)
+    await register(api, "poet", "Writes sonnets", cost=0)
+    (capability,) = (await api.get(f"/api/agents/{an_agent('poet')}"))["capabilities"]
+    assert capability.pop("cost") == 0
+    assert set(capability) == {"description", "embedding", "tags", "version", "evidence"}
+    for said, reason in (({"cost": 0.0001}, "cost"), ({"cost": -1}, "cost"), ({"latency_ms": 1.5}, "latency_ms")):
+        body = {"did": an_agent("new"), "capabilities": [{"description": "x", **said}]}
+        assert reason in (await api.call("POST", "/api/agents/register", body, status=400))["message"]
+
+
 async def test_who_can_only_read_searches_by_url(api: Api) -> None:
     found = await api.get("/api/agents/discovery?description=contracts&tags=legal,food&limit=3&min_trust=0")
 

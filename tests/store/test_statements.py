@@ -24,6 +24,7 @@ TABLES = sorted(Path(str(files("ainp.store"))).glob("sql/*.sql"))
 NAMES = [(path.stem, name) for path in TABLES for name in queries.load(path.stem)]
 GROWING = {
     "agents",
+    "capabilities",
     "negotiations",
     "task_receipts",
     "task_attestations",
@@ -95,6 +96,7 @@ HOT |= {
     ("stakes", "get"): (BUSY,),
     ("stakes", "lock"): (BUSY,),
     ("stakes", "page"): ("", 50),
+    ("discovery", "within"): (250, 2_500),
     ("doctor", "standing"): (),
     ("doctor", "traffic"): (TASK,),
     ("cohorts", "close"): (-1, 0),

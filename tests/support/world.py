@@ -152,6 +152,8 @@ _CAPABILITY = {
     "version": "1.0.0",
     "evidence": "https://example.com",
     "embedding": _EMBEDDING,
+    "latency_ms": 250,
+    "cost": 0.5,
 }
 
 _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
@@ -261,6 +263,10 @@ _RIGHT: dict[tuple[str, str], Callable[[World], Sent]] = {
             "min_trust": 0,
             "minTrust": 0,
             "limit": 5,
+            "max_latency_ms": 1000,
+            "maxLatency": 1000,
+            "max_cost": 2.5,
+            "maxCost": 2.5,
         },
     ),
     ("GET", "/api/agents/discovery"): lambda _: Sent("/api/agents/discovery?description=translates"),

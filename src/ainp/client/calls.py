@@ -62,17 +62,25 @@ def agent(by: Who, did: str | None = None) -> Ask[AgentReply]:
     return get(f"/api/agents/{did_of(by, did)}", AgentReply)
 
 
-def search(
+def search(  # noqa: PLR0913 - the filters that there are
     by: Who,
     description: str | None = None,
     *,
     embedding: EmbeddingSent = None,
     tags: Sequence[str] = (),
     min_trust: float | None = None,
+    max_latency_ms: float | None = None,
+    max_cost: float | None = None,
     limit: int | None = None,
 ) -> Ask[list[FoundReply]]:
-    """Agents that can do what is described, best first; in strict mode, too, anybody may ask."""
-    body = QueryBody(description, embedding, list(tags), min_trust, limit=limit)
+    """
+    Agents that can do what is described, best first; in strict mode, too, anybody may ask.
+
+    What says that it takes longer than *max_latency_ms*, or costs more credits than *max_cost*, is left out.
+    """
+    body = QueryBody(
+        description, embedding, list(tags), min_trust, limit=limit, max_latency_ms=max_latency_ms, max_cost=max_cost
+    )
     return post("/api/discovery/search", body, list[FoundReply])
 
 

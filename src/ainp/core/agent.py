@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ainp.core.credits import Credits
 from ainp.core.errors import InvalidRequest
 from ainp.core.limits import (
     MAX_CAPABILITIES,
     MAX_CAPABILITY_EVIDENCE_LENGTH,
+    MAX_DELIVERY_TIME,
     MAX_DESCRIPTION_BYTES,
     MAX_DESCRIPTION_LENGTH,
     MAX_REGISTRATION_TIME,
@@ -18,17 +20,20 @@ from ainp.core.limits import (
 
 DEFAULT_TTL = timedelta(hours=1)
 MIN_TTL = timedelta(minutes=1)  # clients that mean seconds stay alive for a minute at least
+_LONGEST_MS = MAX_DELIVERY_TIME // timedelta(milliseconds=1)
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One thing an agent can do."""
+    """One thing an agent can do; how long it takes and what it costs in atomic units, where the agent says so."""
 
     description: str
     tags: tuple[str, ...] = ()
     version: str = "1.0.0"
     evidence: str | None = None
+    latency_ms: int | None = None
+    cost: Credits | None = None
 
 
 def check_capabilities(capabilities: Sequence[Capability]) -> None:
@@ -69,3 +74,7 @@ def _check(capability: Capability, where: str) -> None:
         raise InvalidRequest(f"{where}.tags: expected at most {MAX_TAGS} tags of 1 to {MAX_TAG_LENGTH} characters")
     if capability.evidence is not None and len(capability.evidence) > MAX_CAPABILITY_EVIDENCE_LENGTH:
         raise InvalidRequest(f"{where}.evidence: expected at most {MAX_CAPABILITY_EVIDENCE_LENGTH} characters")
+    if not 0 <= (capability.latency_ms or 0) <= _LONGEST_MS:
+        raise InvalidRequest(
+            f"{where}.latency_ms: found {capability.latency_ms}, expected whole milliseconds from 0 to {_LONGEST_MS}"
+        )

@@ -1,5 +1,6 @@
 """Agents are found: searches, and what agents say of themselves and look for in envelopes."""
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -59,8 +60,12 @@ async def search_by_url(call: Call) -> Reply:
     said = call.query.get("description")
     tags = tuple(tag for tag in (call.query.get("tags") or "").split(",") if tag)
     limit = call.number_in_query("limit", default=call.broker.discovery.limit, most=MAX_FOUND)
-    trust = _part(call.query.get("min_trust"))
-    asked = {"description": said, "tags": list(tags), "min_trust": trust, "limit": limit}
+    numbers = {
+        "min_trust": _number(call, "min_trust", most=1),
+        "max_latency_ms": _number(call, "max_latency_ms"),
+        "max_cost": _number(call, "max_cost"),
+    }
+    asked = {"description": said, "tags": list(tags), "limit": limit, **numbers}
     try:
         body = msgspec.convert(asked, QueryBody)
     except msgspec.ValidationError as error:
@@ -171,13 +176,15 @@ def _converted(said: object, kind: type[_T], refusal: type[InvalidRequest]) -> _
         raise refusal(f"payload: {error}") from error
 
 
-def _part(text: str | None) -> float | None:
+def _number(call: Call, name: str, *, most: float = math.inf) -> float | None:
+    text = call.query.get(name)
     if text is None:
         return None
     try:
-        part = float(text)
+        number = float(text)
     except ValueError:
-        part = -1
-    if not 0 <= part <= 1:
-        raise InvalidQuery(f"min_trust: found {text[:40]!r}, expected a number from 0 to 1")
-    return part
+        number = -1
+    if not (math.isfinite(number) and 0 <= number <= most):
+        expected = "of 0 or more" if most == math.inf else f"from 0 to {most:g}"
+        raise InvalidQuery(f"{name}: found {text[:40]!r}, expected a number {expected}")
+    return number

@@ -116,6 +116,8 @@ ROUTES: tuple[Route, ...] = (
                 Query("description", "what is looked for", required=True),
                 Query("tags", "one of them is enough; with commas between them"),
                 Query("min_trust", "the least lower bound of trust, from 0 to 1"),
+                Query("max_latency_ms", "leaves out what says that it takes longer"),
+                Query("max_cost", "credits; leaves out what says that it costs more"),
                 Query("limit", "agents, 1 to 100"),
                 _EMBEDDINGS,
             ),

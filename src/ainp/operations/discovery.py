@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ainp.adapters.embeddings import Embedder
 from ainp.core import discovery as core
@@ -126,7 +126,8 @@ async def search(db: Session, discovery: Discovery, query: Query) -> list[Hit]:
     """The agents that answer best, best first."""
     vector, limit = await _vector(db, discovery, query), query.limit or discovery.limit
     prepared = await discovery.prepared(db)
-    candidates = await _candidates(db, prepared, Wanted(vector, query.tags, query.min_trust), limit=limit)
+    wanted = Wanted(vector, query.tags, query.min_trust, query.ceiling)
+    candidates = await _candidates(db, prepared, wanted, limit=limit)
     shared = core.shared_words(query.description or "", [candidate.said for candidate in candidates])
     by_found = {}
     for candidate, words in zip(candidates, shared, strict=True):
@@ -166,7 +167,7 @@ async def _candidates(db: Session, prepared: Prepared, wanted: Wanted, *, limit:
         if len(more) < most or len({candidate.agent for candidate in found}) >= most // 2:
             break
     if len(found) >= most and sum(1 for one in found if one.trust) < _WITH_A_RECORD:
-        record = Wanted(wanted.vector, wanted.tags, max(wanted.min_trust, _A_RECORD))
+        record = replace(wanted, min_trust=max(wanted.min_trust, _A_RECORD))
         known = {candidate.capability for candidate in found}
         trusted = await store.nearest(db, prepared, record, most=limit)
         found += [candidate for candidate in trusted if candidate.capability not in known]

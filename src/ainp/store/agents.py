@@ -1,8 +1,9 @@
 """Registered agents and their capabilities."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -52,13 +53,22 @@ async def describe(db: Session, agent_id: UUID, capabilities: Sequence[Capabilit
     await db.execute(_SQL["describe"], agent_id, *described(capabilities))
 
 
-def described(capabilities: Sequence[Capability]) -> tuple[Sequence[str | None], ...]:
-    """Capabilities column by column: descriptions, tags, versions, evidence."""
+def described(capabilities: Sequence[Capability]) -> tuple[Sequence[str | int | None], ...]:
+    """Capabilities column by column: descriptions, tags, versions, evidence, latencies, costs."""
     return (
         [c.description for c in capabilities],
         [msgspec.json.encode(c.tags).decode() for c in capabilities],
         [c.version for c in capabilities],
         [c.evidence for c in capabilities],
+        [c.latency_ms for c in capabilities],
+        [c.cost for c in capabilities],
+    )
+
+
+def capability_of(said: Mapping[str, Any]) -> Capability:
+    """A capability as statements read one."""
+    return Capability(
+        said["description"], tuple(said["tags"]), said["version"], said["evidence"], said["latency_ms"], said["cost"]
     )
 
 
@@ -76,10 +86,7 @@ async def get(db: Session, did: AgentDid) -> RegisteredAgent | None:
         id=row["id"],
         did=row["did"],
         public_key=row["public_key"],
-        capabilities=tuple(
-            Capability(said["description"], tuple(said["tags"]), said["version"], said["evidence"])
-            for said in row["capabilities"]
-        ),
+        capabilities=tuple(capability_of(said) for said in row["capabilities"]),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         usefulness_score=float(row["usefulness_score_cached"]),

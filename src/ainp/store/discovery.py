@@ -14,6 +14,7 @@ import msgspec
 
 from ainp.core.agent import Capability
 from ainp.core.did import AgentDid
+from ainp.core.discovery import NO_CEILING, Ceiling
 from ainp.core.errors import SchemaBehind
 from ainp.core.reputation import Reputation
 from ainp.core.vectors import Model, Scale, Vector
@@ -31,6 +32,7 @@ _DEPTH = 200
 _DEPTH_RECORDED = 150
 _NUMBER_BYTES = 2
 _LINKS_BYTES = 330  # for each vector in an index, beside its numbers
+_ANY = 2**63 - 1  # as much as a capability can say
 _WAYS = 1000
 _WAY_S = 20.0
 NO_AGENTS: tuple[AgentDid, ...] = ()
@@ -74,11 +76,22 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is searched: near *vector*, with one of *tags* if any are given, at least so much trust in millionths."""
+    """
+    What is searched: near *vector*, with one of *tags* if any are given, at least so much trust in millionths.
+
+    And nothing that says that it takes or costs more than *ceiling*.
+    """
 
     vector: Vector
     tags: tuple[str, ...] = ()
     min_trust: int = 0
+    ceiling: Ceiling = NO_CEILING
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The ceiling as statements have it: milliseconds and atomic units."""
+        said = self.ceiling.latency_ms, self.ceiling.cost
+        return _ANY if said[0] is None else said[0], _ANY if said[1] is None else said[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ async def nearest(
     way = await _way(db, model, wanted)
     tags = list(wanted.tags) or None
     sql = filled(way.statement, model.id, model.model.dimension, most, way.depth)
-    rows = await db.fetch(sql, _written(wanted.vector), tags, wanted.min_trust, list(without))
+    rows = await db.fetch(sql, _written(wanted.vector), tags, wanted.min_trust, list(without), *wanted.most)
     return [_candidate(row) for row in rows]
 
 
@@ -196,7 +209,7 @@ async def forget(db: Session, number: int, *, limit: int) -> int:
 
 async def _way(db: Session, model: Prepared, wanted: Wanted) -> Way:
     """How to search: one by one what a filter leaves, or an index. It changes what a search costs, so it may be old."""
-    filters = wanted.tags, wanted.min_trust
+    filters = wanted.tags, wanted.min_trust, wanted.ceiling
     way = model.ways.recall(filters)
     if way is None:
         way = await _chosen(db, model, wanted)
@@ -208,6 +221,8 @@ async def _chosen(db: Session, model: Prepared, wanted: Wanted) -> Way:
     size = await _indexed(db, model, "")
     if wanted.tags and await db.fetchval(filled("tagged"), list(wanted.tags)) <= _few(size):
         return Way("nearest_tagged")
+    if wanted.ceiling != NO_CEILING and await db.fetchval(filled("within"), *wanted.most) <= _few(size):
+        return Way("nearest_within")
     if wanted.min_trust:
         recorded = await _indexed(db, model, "_recorded")
         trusted = await db.fetchval(filled("trusted"), wanted.min_trust)
@@ -263,7 +278,7 @@ def _shown(row: Row) -> Shown:
     return Shown(
         did=row["did"],
         public_key=row["public_key"],
-        capabilities=tuple(Capability(c["description"], tuple(c["tags"]), c["version"], c["evidence"]) for c in said),
+        capabilities=tuple(map(agents.capability_of, said)),
         usefulness_score=float(row["usefulness_score_cached"]),
         usefulness_updated_at=row["usefulness_last_updated"],
         reputation=reputation_of(row),

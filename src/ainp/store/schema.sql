@@ -322,6 +322,10 @@ CREATE TABLE capabilities (
     version text DEFAULT '1.0.0'::text NOT NULL,
     evidence text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    latency_ms bigint,
+    cost bigint,
+    CONSTRAINT capabilities_cost_check CHECK ((cost >= 0)),
+    CONSTRAINT capabilities_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT capabilities_version_check CHECK ((version ~ '^[0-9]+\.[0-9]+\.[0-9]+$'::text))
 );
 
@@ -1028,6 +1032,8 @@ CREATE INDEX idx_audit_log_event ON audit_log USING btree (event_type, "timestam
 CREATE INDEX idx_audit_log_timestamp ON audit_log USING btree ("timestamp" DESC, id DESC);
 
 CREATE INDEX idx_capabilities_tags ON capabilities USING gin (tags);
+
+CREATE INDEX idx_capabilities_terms ON capabilities USING btree (COALESCE(latency_ms, (0)::bigint), COALESCE(cost, (0)::bigint));
 
 CREATE INDEX idx_cohorts_open ON cohorts USING btree (ends_at) WHERE (closed_at IS NULL);
 

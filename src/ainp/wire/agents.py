@@ -1,18 +1,22 @@
 """Bodies of the agent routes."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ainp.core.agent import Capability
+from ainp.core.credits import credits_of_cost
 from ainp.core.errors import InvalidRequest
 from ainp.core.limits import (
     MAX_CAPABILITIES,
     MAX_CAPABILITY_EVIDENCE_LENGTH,
+    MAX_DELIVERY_TIME,
     MAX_DESCRIPTION_LENGTH,
     MAX_DIMENSION,
     MAX_EMBEDDING_LENGTH,
+    MAX_PRICE_CREDITS,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     MAX_VERSION_LENGTH,
@@ -20,6 +24,7 @@ from ainp.core.limits import (
 from ainp.core.vectors import F32, Sent, read_base64
 from ainp.wire.values import Did
 
+_LONGEST_MS = MAX_DELIVERY_TIME // timedelta(milliseconds=1)
 Description = Annotated[str, Meta(min_length=1, max_length=MAX_DESCRIPTION_LENGTH)]
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_LENGTH)]
 
@@ -69,6 +74,8 @@ class CapabilityBody(Struct):
     version: Annotated[str, Meta(max_length=MAX_VERSION_LENGTH)] = "1.0.0"
     evidence: Annotated[str, Meta(max_length=MAX_CAPABILITY_EVIDENCE_LENGTH)] | None = None
     embedding: EmbeddingSent = None
+    latency_ms: Annotated[int, Meta(ge=0, le=_LONGEST_MS, description="how long it takes")] | None = None
+    cost: Annotated[float, Meta(ge=0, le=MAX_PRICE_CREDITS, description="credits; at most 3 decimals")] | None = None
 
 
 class AddressBody(Struct):
@@ -145,13 +152,19 @@ class RegisteredReply(Struct):
 
 
 class CapabilityReply(Struct):
-    """One capability; its embedding is empty unless it was asked for (`?embeddings=true`)."""
+    """
+    One capability; its embedding is empty unless it was asked for (`?embeddings=true`).
+
+    How long it takes and what it costs are there if its agent says so.
+    """
 
     description: str
     embedding: str
     tags: list[str]
     version: str
     evidence: str | None
+    latency_ms: int | UnsetType = UNSET
+    cost: Annotated[float, Meta(description="credits")] | UnsetType = UNSET
 
 
 class TrustReply(Struct):
@@ -179,4 +192,5 @@ class AgentReply(Struct):
 def _capability(said: CapabilityBody | str) -> Capability:
     if isinstance(said, str):
         return Capability(said)
-    return Capability(said.description, tuple(said.tags), said.version, said.evidence)
+    cost = None if said.cost is None else credits_of_cost(said.cost)
+    return Capability(said.description, tuple(said.tags), said.version, said.evidence, said.latency_ms, cost)

@@ -5,15 +5,20 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ainp.core.agent import Capability
-from ainp.core.discovery import Query
+from ainp.core.credits import in_credits
+from ainp.core.discovery import Query, ceiling
 from ainp.core.limits import MAX_DESCRIPTION_LENGTH, MAX_FOUND, MAX_TAGS
 from ainp.core.reputation import ONE
 from ainp.wire.agents import CapabilityReply, EmbeddingSent, Tag, TrustReply, embedding_of
 
 _Part = Annotated[float, Meta(ge=0, le=1)]
+_Most = Annotated[float, Meta(ge=0)]
 
 
-class QueryBody(Struct, rename={"min_trust_camel": "minTrust"}):
+_RENAMED = {"min_trust_camel": "minTrust", "max_latency_camel": "maxLatency", "max_cost_camel": "maxCost"}
+
+
+class QueryBody(Struct, rename=_RENAMED):
     """What is looked for; members that this broker has no use for are ignored."""
 
     description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] | None = None
@@ -24,6 +29,10 @@ class QueryBody(Struct, rename={"min_trust_camel": "minTrust"}):
         Annotated[_Part, Meta(description="the same; the answer is then an object with `agents`")] | None
     ) = None
     limit: Annotated[int, Meta(ge=1, le=MAX_FOUND)] | None = None
+    max_latency_ms: Annotated[_Most, Meta(description="leaves out what says that it takes longer")] | None = None
+    max_cost: Annotated[_Most, Meta(description="credits; leaves out what says that it costs more")] | None = None
+    max_latency_camel: Annotated[_Most, Meta(description="the same, in milliseconds")] | None = None
+    max_cost_camel: Annotated[_Most, Meta(description="the same")] | None = None
 
     @property
     def wrapped(self) -> bool:
@@ -31,13 +40,14 @@ class QueryBody(Struct, rename={"min_trust_camel": "minTrust"}):
         return self.min_trust_camel is not None
 
     def query(self) -> Query:
-        """The query; of two ways to say the least trust the larger counts."""
+        """The query; of two ways to say the same the narrower counts."""
         return Query(
             description=self.description,
             embedding=embedding_of(self.embedding),
             tags=tuple(self.tags or ()),
             min_trust=round(max(self.min_trust or 0, self.min_trust_camel or 0) * ONE),
             limit=self.limit,
+            ceiling=ceiling((self.max_latency_ms, self.max_latency_camel), (self.max_cost, self.max_cost_camel)),
         )
 
 
@@ -111,10 +121,19 @@ class DiscoverPayload(Struct):
 def capability_reply(capability: Capability, embedding: str = "") -> CapabilityReply:
     """One capability, with its embedding where it was asked for."""
     return CapabilityReply(
-        capability.description, embedding, list(capability.tags), capability.version, capability.evidence
+        capability.description,
+        embedding,
+        list(capability.tags),
+        capability.version,
+        capability.evidence,
+        UNSET if capability.latency_ms is None else capability.latency_ms,
+        UNSET if capability.cost is None else in_credits(capability.cost),
     )
 
 
 def match_reply(found: FoundReply) -> MatchReply:
     """The short form of an agent that was found; its first capability is the one that answers best."""
-    return MatchReply(found.did, found.score, MatchTrust(found.trust.score))
+    match = MatchReply(found.did, found.score, MatchTrust(found.trust.score))
+    if found.capabilities:
+        match.est_latency_ms, match.price_hint = found.capabilities[0].latency_ms, found.capabilities[0].cost
+    return match

@@ -12,11 +12,14 @@ RETURNING id, expires_at, EXISTS (SELECT FROM ledger_entries WHERE key = $4) AS 
 WITH gone AS (
   DELETE FROM capabilities c WHERE c.agent_id = $1 AND NOT (c.description = ANY ($2::text[]))
 )
-INSERT INTO capabilities (agent_id, description, tags, version, evidence)
-SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
-  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS said (description, tags, version, evidence)
+INSERT INTO capabilities (agent_id, description, tags, version, evidence, latency_ms, cost)
+SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence,
+       said.latency_ms, said.cost
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+         AS said (description, tags, version, evidence, latency_ms, cost)
 ON CONFLICT (agent_id, description) DO UPDATE
-   SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
+   SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence,
+       latency_ms = excluded.latency_ms, cost = excluded.cost
 
 -- name: grant
 -- Grant welcome credits once, ever, while the hour's cap lasts. $1 is the grant as ledger entries (none or one), $2
@@ -42,7 +45,8 @@ SELECT said.* FROM budget, said
 -- An agent that has not expired, with what it can do.
 SELECT a.id, a.did, a.public_key, a.created_at, a.expires_at, a.usefulness_score_cached, a.usefulness_last_updated,
        coalesce((SELECT json_agg(json_build_object('description', c.description, 'tags', c.tags, 'version', c.version,
-                                                   'evidence', c.evidence) ORDER BY c.created_at, c.description)
+                                                   'evidence', c.evidence, 'latency_ms', c.latency_ms, 'cost', c.cost)
+                                 ORDER BY c.created_at, c.description)
                    FROM capabilities c WHERE c.agent_id = a.id), '[]') AS capabilities,
        now() AS now
   FROM agents a

@@ -15,16 +15,19 @@ SELECT prepare_vectors($1, $2, $3::real, $4::real)
 WITH gone AS (
   DELETE FROM capabilities c WHERE c.agent_id = $1 AND NOT (c.description = ANY ($2::text[]))
 ), described AS (
-  INSERT INTO capabilities (agent_id, description, tags, version, evidence)
-  SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS said (description, tags, version, evidence)
+  INSERT INTO capabilities (agent_id, description, tags, version, evidence, latency_ms, cost)
+  SELECT $1, said.description, ARRAY(SELECT json_array_elements_text(said.tags::json)), said.version, said.evidence,
+         said.latency_ms, said.cost
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+           AS said (description, tags, version, evidence, latency_ms, cost)
   ON CONFLICT (agent_id, description) DO UPDATE
-     SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence
+     SET tags = excluded.tags, version = excluded.version, evidence = excluded.evidence,
+         latency_ms = excluded.latency_ms, cost = excluded.cost
   RETURNING id, description
 )
 INSERT INTO capability_vectors AS v (capability_id, model_id, embedding)
-SELECT d.id, $6, said.embedding::halfvec
-  FROM unnest($2::text[], $7::text[]) AS said (description, embedding)
+SELECT d.id, $8, said.embedding::halfvec
+  FROM unnest($2::text[], $9::text[]) AS said (description, embedding)
   JOIN described d ON d.description = said.description
  WHERE said.embedding IS NOT NULL
     ON CONFLICT (capability_id, model_id) DO UPDATE SET embedding = excluded.embedding
@@ -35,7 +38,8 @@ SELECT d.id, $6, said.embedding::halfvec
 -- around it), along the index of the model, which looks at {depth} before it says which are nearest: set here, before
 -- the scan begins, and for this statement alone. What does not pass the filters is skipped, and the scan goes on
 -- (iterative scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join
--- and sort everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out.
+-- and sort everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out,
+-- $5 and $6 the most that a capability may say that it takes and costs, if it says so.
 -- It follows the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
 SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
        a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
@@ -47,6 +51,8 @@ SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.t
                        AND ($2::text[] IS NULL OR c.tags && $2::text[])
                        AND a.trust_rank >= $3::int
                        AND a.did <> ALL ($4::text[])
+                       AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+                       AND (c.cost IS NULL OR c.cost <= $6::bigint)
                   FROM capabilities c JOIN agents a ON a.id = c.agent_id
                  WHERE c.id = v.capability_id)
          ORDER BY v.embedding::halfvec({dimension}) <=>
@@ -67,6 +73,8 @@ SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.t
                        AND ($2::text[] IS NULL OR c.tags && $2::text[])
                        AND a.trust_rank >= $3::int
                        AND a.did <> ALL ($4::text[])
+                       AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+                       AND (c.cost IS NULL OR c.cost <= $6::bigint)
                   FROM capabilities c JOIN agents a ON a.id = c.agent_id
                  WHERE c.id = v.capability_id)
          ORDER BY v.embedding::halfvec({dimension}) <=>
@@ -88,6 +96,8 @@ SELECT a.did, near.capability_id, near.description || ' ' || array_to_string(nea
                   FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = {model}
                 OFFSET 0) v
          WHERE c.tags && $2::text[]
+           AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+           AND (c.cost IS NULL OR c.cost <= $6::bigint)
          ORDER BY v.distance
         OFFSET 0) near
  CROSS JOIN LATERAL (
@@ -111,6 +121,8 @@ SELECT a.did, said.capability_id, said.said, a.trust_rank, a.usefulness_proofs,
           FROM capabilities c
           JOIN capability_vectors v ON v.capability_id = c.id AND v.model_id = {model}
          WHERE c.agent_id = a.id AND ($2::text[] IS NULL OR c.tags && $2::text[])
+           AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+           AND (c.cost IS NULL OR c.cost <= $6::bigint)
         OFFSET 0) said
  WHERE a.trust_rank >= $3::int AND a.trust_rank > 0
    AND (a.expires_at IS NULL OR a.expires_at > now())
@@ -118,9 +130,39 @@ SELECT a.did, said.capability_id, said.said, a.trust_rank, a.usefulness_proofs,
  ORDER BY said.distance
  LIMIT {most}
 
+-- name: nearest_within
+-- The same by looking at every capability that says no more than $5 and $6: for terms that few keep to. As of tags, but
+-- along the index of migration 049, in which both are, so that what is quick or cheap, but not both, is not fetched.
+SELECT a.did, near.capability_id, near.description || ' ' || array_to_string(near.tags, ' ') AS said, a.trust_rank,
+       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
+  FROM (SELECT c.id AS capability_id, c.agent_id, c.description, c.tags, v.distance
+          FROM capabilities c
+         CROSS JOIN LATERAL (
+                SELECT v.embedding <=> (SELECT $1::text::halfvec) AS distance
+                  FROM capability_vectors v WHERE v.capability_id = c.id AND v.model_id = {model}
+                OFFSET 0) v
+         WHERE coalesce(c.latency_ms, 0) <= $5::bigint AND coalesce(c.cost, 0) <= $6::bigint
+           AND ($2::text[] IS NULL OR c.tags && $2::text[])
+         ORDER BY v.distance
+        OFFSET 0) near
+ CROSS JOIN LATERAL (
+        SELECT * FROM agents a
+         WHERE a.id = near.agent_id
+           AND (a.expires_at IS NULL OR a.expires_at > now())
+           AND a.trust_rank >= $3::int
+           AND a.did <> ALL ($4::text[])
+        OFFSET 0) a
+ LIMIT {most}
+
 -- name: tagged
 -- How many capabilities have one of the tags, counted up to {few} and one more.
 SELECT count(*) FROM (SELECT FROM capabilities WHERE tags && $1::text[] LIMIT {few} + 1) counted
+
+-- name: within
+-- How many capabilities say no more than $1 milliseconds and $2 atomic units, or nothing, counted likewise.
+SELECT count(*) FROM (SELECT FROM capabilities
+                       WHERE coalesce(latency_ms, 0) <= $1::bigint AND coalesce(cost, 0) <= $2::bigint
+                       LIMIT {few} + 1) counted
 
 -- name: trusted
 -- How many agents have that trust, which is above 0, counted likewise.
@@ -134,7 +176,7 @@ SELECT pg_relation_size(('idx_capability_vectors_' || $1::int || $2::text)::regc
 -- Agents as a search shows them; of each the capability that was found ($2) first, and at most $3 in all.
 SELECT a.did, a.public_key, a.usefulness_score_cached, a.usefulness_last_updated, now() AS now,
        (SELECT json_agg(json_build_object('description', c.description, 'tags', c.tags, 'version', c.version,
-                                          'evidence', c.evidence))
+                                          'evidence', c.evidence, 'latency_ms', c.latency_ms, 'cost', c.cost))
           FROM (SELECT * FROM capabilities c WHERE c.agent_id = a.id
                  ORDER BY c.id <> found.capability_id, c.created_at, c.description LIMIT $3) c) AS capabilities,
        p.agent_id AS reputation_of, p.version AS reputation_version, p.observations, p.observed_at, p.clients,
@@ -149,7 +191,7 @@ SELECT a.did, a.public_key, a.usefulness_score_cached, a.usefulness_last_updated
 -- The same before the table of reputations is there.
 SELECT a.did, a.public_key, a.usefulness_score_cached, a.usefulness_last_updated, now() AS now,
        (SELECT json_agg(json_build_object('description', c.description, 'tags', c.tags, 'version', c.version,
-                                          'evidence', c.evidence))
+                                          'evidence', c.evidence, 'latency_ms', c.latency_ms, 'cost', c.cost))
           FROM (SELECT * FROM capabilities c WHERE c.agent_id = a.id
                  ORDER BY c.id <> found.capability_id, c.created_at, c.description LIMIT $3) c) AS capabilities,
        NULL AS reputation_of

@@ -1,0 +1,3 @@
+DROP INDEX IF EXISTS idx_capabilities_terms;
+ALTER TABLE IF EXISTS capabilities DROP COLUMN IF EXISTS cost;
+ALTER TABLE IF EXISTS capabilities DROP COLUMN IF EXISTS latency_ms;
