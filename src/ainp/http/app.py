@@ -223,7 +223,14 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
         raise InvalidRequest(f"Idempotency-Key: found {key[:80]!r}, expected 1 to 255 visible ASCII characters")
     if len(call.path) > _LONGEST_PATH:
         raise InvalidRequest(f"path: found {len(call.path)} characters, no POST route has more than {_LONGEST_PATH}")
+    await _know_key(route, call)
     return await _once(route, call, KeyScope(_whose(route, call), call.method, call.path.lower(), key), raw)
+
+
+async def _know_key(route: Route, call: Call) -> None:
+    """Have the key of a signed body before a transaction begins: a slow domain must hold no connection."""
+    if route.signed_body is not None and call.actor is not None and route.signed_body(call.content):
+        await call.broker.keys.asserting(call.db, call.actor)
 
 
 def _whose(route: Route, call: Call) -> str:
