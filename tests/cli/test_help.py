@@ -41,7 +41,10 @@ def test_without_a_command_it_shows_the_help() -> None:
     ("group", "commands"), [("migrate", {"up", "down", "status"}), ("keys", {"new", "show"})], ids=["migrate", "keys"]
 )
 def test_a_group_lists_its_commands(group: str, commands: set[str]) -> None:
-    assert commands_of(ainp(group, "--help").stdout) == commands
+    shown = ainp(group, "--help").stdout
+
+    assert commands_of(shown) == commands
+    assert "completion" not in shown
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ainp.operations.embedding import Standing
 from ainp.settings import Settings, load_settings
 from ainp.store.db import Database
 
-app = typer.Typer(help="The vectors that agents are found by.", no_args_is_help=True)
+app = typer.Typer(help="The vectors that agents are found by.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

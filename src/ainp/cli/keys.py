@@ -9,7 +9,7 @@ import typer
 from ainp.cli.exits import CANNOT
 from ainp.client import BadKey, Identity
 
-app = typer.Typer(help="Make and show identities for agents.", no_args_is_help=True)
+app = typer.Typer(help="Make and show identities for agents.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()

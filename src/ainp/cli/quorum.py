@@ -22,7 +22,9 @@ from ainp.store.db import Database
 _SHOWN = ((2, 3), (3, 5), (4, 7), (5, 9), (7, 11), (8, 13), (10, 17))
 _PARTIES = 2  # never drawn
 
-app = typer.Typer(help="How many voices out of how many seats a network needs.", no_args_is_help=True)
+app = typer.Typer(
+    help="How many voices out of how many seats a network needs.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.callback()

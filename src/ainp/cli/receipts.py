@@ -27,7 +27,7 @@ from ainp.worker.schedule import next_time
 _T = TypeVar("_T")
 _MOST = 10_000
 
-app = typer.Typer(help="Receipts that are still open, and why.", no_args_is_help=True)
+app = typer.Typer(help="Receipts that are still open, and why.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from ainp.operations.rewards import Hour
 from ainp.settings import Settings, load_settings
 from ainp.store.db import Database
 
-app = typer.Typer(help="What agents get for an hour's usefulness.", no_args_is_help=True)
+app = typer.Typer(help="What agents get for an hour's usefulness.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
