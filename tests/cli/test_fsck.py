@@ -123,6 +123,28 @@ def test_what_cannot_run_is_one_line(
     assert result.stderr.count("\n") == 1
 
 
+def test_a_database_that_does_not_answer_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ainp:7f3e9a1c@127.0.0.1:1/nothing")
+    result = ainp_fsck()
+
+    assert result.stderr.startswith("ainp fsck: DATABASE_URL (127.0.0.1:1/nothing): Connect")
+
+
+@pytest.mark.parametrize(
+    "command", [["fsck"], ["migrate", "status"], ["migrate", "down", "--to", "16"], ["receipts", "stuck"]]
+)
+def test_a_folder_without_a_database_gets_none_from_who_only_looks(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("AINP_DATA_DIR", str(tmp_path / "mistaken"))
+    result = CliRunner().invoke(app, command)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"ainp {command[0]}: there is no database in {tmp_path / 'mistaken'}: set ")
+    assert not (tmp_path / "mistaken").exists()
+
+
 def test_it_looks_while_the_broker_runs_and_after_it_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_folder() as folder:
         monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -44,6 +44,17 @@ def test_nothing_stuck_is_0_and_said(url: str) -> None:
     assert (result.exit_code, result.stdout) == (0, "no receipt is stuck\n")
 
 
+def test_where_migrations_are_missing_it_says_what_applies_them(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    result = ainp("stuck")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ainp receipts: migrations are missing: ")
+    assert result.stderr.endswith("; `ainp migrate up` applies them\n")
+
+
 def test_silent_members_are_named_as_text_and_as_json(url: str) -> None:
     settled = asyncio.run(play(url, passes=2))
     committee = settled["receipt"]["committee"]

@@ -202,7 +202,7 @@ def test_a_variable_wins_over_the_dotenv_file_and_nothing_is_started(data_dir: P
         (
             "--no-migrate",
             "postgresql://nobody:secret@127.0.0.1:1/nothing",
-            "(127.0.0.1:1/nothing) can't be used: [Errno 111] ",
+            "(127.0.0.1:1/nothing) can't be used: Connection refused",
         ),
         ("--migrate", "postgresql://user:secret@host/nothing?sslmode=no", "(host/nothing) can't be used: `sslmode` "),
     ],

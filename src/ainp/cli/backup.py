@@ -55,7 +55,7 @@ def restore(
         typer.echo(f"{file} is whole: {_words(reader.manifest)}")
         if check:
             return
-        with database_url(load_settings()) as url:
+        with database_url(load_settings(), new=True) as url:
             _tell(asyncio.run(_restore(url, reader, replace=replace)))
             code = prove(url)
     typer.echo(f"restored what {file} has" if code == 0 else "restored, but see above")

@@ -17,7 +17,9 @@ from ainp.store.migrate import State, Status
 from ainp.store.migration_losses import Step as Going
 from ainp.store.migration_losses import losses
 
-app = typer.Typer(help="Bring the database schema up or down, or see where it stands.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring the database schema up or down, or see where it stands.", no_args_is_help=True, add_completion=False
+)
 
 _DRY_RUN = typer.Option("--dry-run", help="Say what would be done, and do nothing.")
 _COLOURS = {State.APPLIED: "green", State.PENDING: "yellow", State.UNRECORDED: "yellow", State.UNKNOWN: "dim"}
@@ -31,12 +33,12 @@ def up(
 ) -> None:
     """Apply what is pending or was rolled back by hand, in order."""
     if dry_run:
-        due = _connected(lambda connection: migrate.due(connection, to=to))
+        due = _connected(lambda connection: migrate.due(connection, to=to), new=True)
         for name in due:
             typer.echo(f"would apply {name}")
         typer.echo(f"{len(due)} to apply; nothing was changed" if due else "nothing to do")
         return
-    applied = _connected(lambda connection: migrate.up(connection, to=to, report=_tell))
+    applied = _connected(lambda connection: migrate.up(connection, to=to, report=_tell), new=True)
     if not applied:
         typer.echo("nothing to do")
 
@@ -106,9 +108,9 @@ def _table(standing: list[Status]) -> Table:
     return table
 
 
-def _connected(action: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+def _connected(action: Callable[[asyncpg.Connection], Awaitable[T]], *, new: bool = False) -> T:
     """Do *action* on the configured database, and turn what went wrong into one line."""
-    with in_one_line("migrate"), database_url(load_settings()) as url:
+    with in_one_line("migrate"), database_url(load_settings(), new=new) as url:
         return asyncio.run(_on(url, action))
 
 

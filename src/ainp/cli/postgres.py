@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from ainp.cli.connection import reason_of
+from ainp.cli.connection import place_of, reason_of
 from ainp.cli.signals import interrupt_on_signals
 from ainp.core.errors import BrokerError
 from ainp.operations import health
@@ -79,7 +78,7 @@ async def connected(settings: Settings, *, size: int, migrate: bool = False) -> 
         await database.open()
     except (BrokerError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         given = settings.database_url is not None
-        which = f"DATABASE_URL ({_place_of(url)})" if given else "the embedded PostgreSQL"
+        which = f"DATABASE_URL ({place_of(url)})" if given else "the embedded PostgreSQL"
         raise NoDatabase(f"{which} can't be used: {reason_of(error)}") from error
     try:
         yield database
@@ -92,15 +91,6 @@ async def say_what_is_missing(database: Database) -> None:
     with suppress(BrokerError):
         if missing := (await health.standing(database)).missing:
             logger().warning("Migrations are missing: `ainp migrate up` applies them", missing=missing)
-
-
-def _place_of(url: str) -> str:
-    """What may be shown of a URL: no user, no password, no parameters."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "not a URL"
-    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 async def _migrate(url: str) -> None:

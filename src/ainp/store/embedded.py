@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
-from ainp.store.postgres_home import EmbeddedPostgresError, Home, find_home, sockets_of
+from ainp.store.postgres_home import EmbeddedPostgresError, Home, cluster_of, find_home, sockets_of
 from ainp.store.postgres_processes import lines_of, processes_of, signal_processes
 
 __all__ = ["CONNECTIONS_FOR_REQUESTS", "DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
@@ -93,6 +93,11 @@ class EmbeddedPostgres:
     def dsn(self) -> str:
         """Where the database is once somebody, perhaps another process, has started it."""
         return f"postgresql://ainp@/ainp?host={quote(str(sockets_of(self.data_dir)), safe='/')}&port={_PORT}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a cluster, running or not."""
+        return cluster_of(self.data_dir).exists()
 
     def alive(self) -> bool:
         return self._server is not None and self._server.poll() is None
