@@ -190,6 +190,33 @@ def test_only_what_is_asked_for_is_looked_at(compat: Deployed) -> None:
     assert (unknown.exit_code, "no line is called nonsense" in unknown.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--url", "nonsense"], "--url: found 'nonsense', expected a broker's address"),
+        (["--ca", "nowhere.pem"], "--ca: nowhere.pem has no certificates that could be read"),
+        (["--record", "nowhere/deployment.log"], "nowhere/deployment.log can't be written"),
+    ],
+    ids=["address", "certificates", "log"],
+)
+def test_what_cannot_be_done_is_one_line_before_anything_is_tried(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    found = Deployed(tmp_path, {"AINP_DATA_DIR": str(tmp_path / "data")}).doctor(*options)
+
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.startswith(f"ainp doctor: {said}")
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_log_of_before_stays_if_there_is_no_other(compat: Deployed) -> None:
+    log = compat.folder / "kept.log"
+    log.write_text("of yesterday")
+
+    assert compat.doctor("--record", str(log), "--url", "nonsense").exit_code == 2
+    assert log.read_text() == "of yesterday"
+
+
 def test_settings_that_no_broker_starts_with_are_a_failing_line(compat: Deployed) -> None:
     sample = compat.lines(AINP_ENV="production", ADMIN_TOKEN="change-me", AUTH_MODE="strict")
     impossible = compat.lines(POU_K="9", POU_M="5")

@@ -33,6 +33,12 @@ def test_the_worst_line_counts_and_is_an_issue_with_its_resolution() -> None:
     assert "Resolution:\nhealth: do this\nready: do this" in said
 
 
+def test_what_fails_is_not_hidden_by_what_was_not_looked_at() -> None:
+    said = recorded([line("settings", "wrong")], environment="x", now=AT)
+
+    assert "[ ] Environment variables configured: found" in said
+
+
 def test_somebody_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")

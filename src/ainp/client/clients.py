@@ -39,7 +39,7 @@ class _Either:
     """What both clients know."""
 
     def __init__(self, url: str, identity: Identity | None, admin_token: str | None, timeout_s: float) -> None:
-        if not _is_address(url):
+        if not is_address(url):
             raise BadSetting(f"found {url!r}, expected a broker's address: http(s)://host[:port][/path]")
         self.url = url.rstrip("/")
         self.identity = identity
@@ -54,7 +54,8 @@ class _Either:
         return asking.request(ask, url=self.url, by=self.identity, admin_token=self._admin_token, idempotency_key=key)
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Whether a broker could answer there."""
     try:
         parts = urlsplit(url)
         port_is_a_number = parts.port != 0

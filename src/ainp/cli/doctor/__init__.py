@@ -32,14 +32,20 @@ def doctor(
     from ainp.cli.doctor.record import recorded  # noqa: PLC0415
     from ainp.cli.doctor.run import Wanted, run  # noqa: PLC0415
     from ainp.cli.doctor.show import Show  # noqa: PLC0415
+    from ainp.client import BadSetting  # noqa: PLC0415
 
     began, show = time.monotonic(), Show(as_json=as_json)
     wanted = Wanted(only=frozenset(only or ()), canary=not skip_canary, url=url, ca=ca)
     if strange := wanted.strange:
         typer.echo(f"ainp doctor: no part and no line is called {' or '.join(sorted(strange))}", err=True)
         raise typer.Exit(CANNOT)
+    if record is not None:
+        _write(record, "")  # a log that can't be kept is said before anything is tried
     try:
         lines, environment = run(wanted, show)
+    except BadSetting as error:
+        typer.echo(f"ainp doctor: {error}", err=True)
+        raise typer.Exit(CANNOT) from error
     except KeyboardInterrupt as error:
         typer.echo("ainp doctor: interrupted; a job of the broker ends what its canary began", err=True)
         raise typer.Exit(INTERRUPTED) from error
@@ -52,7 +58,8 @@ def doctor(
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text)
+        with path.open("w" if text else "a") as file:  # a log of before stays until there is another
+            file.write(text)
     except OSError as error:
         typer.echo(f"ainp doctor: {path} can't be written: {error.strerror}", err=True)
         raise typer.Exit(CANNOT) from error

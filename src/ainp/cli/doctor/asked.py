@@ -14,10 +14,12 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from ainp.client import AinpError, AsyncClient, Identity
+from ainp.client import AinpError, AsyncClient, BadSetting, Identity
+from ainp.client.clients import is_address
 from ainp.client.events import is_local
 from ainp.core.checkup import Answered
 from ainp.core.checkup_setup import DEPOSIT, NO_METRICS, NO_TOKEN, UNPROVEN, UNSIGNED
+from ainp.core.trail import printable
 from ainp.http.compat import PROXY_HEADER
 from ainp.http.strict import bases_of
 from ainp.settings import Settings
@@ -82,8 +84,13 @@ class _Here(httpx.AsyncBaseTransport):
 
 
 def way_to(settings: Settings, url: str, ca: Path | None) -> Way:
-    """How to get to the broker at *url*."""
-    tls = None if ca is None else ssl.create_default_context(cafile=ca)
+    """How to get to the broker at *url*; raises BadSetting for what is no address, and for a *ca* that is none."""
+    if not is_address(url):
+        raise BadSetting(f"--url: found {printable(url)!r}, expected a broker's address: http(s)://host[:port][/path]")
+    try:
+        tls = None if ca is None else ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise BadSetting(f"--ca: {ca} has no certificates that could be read: {error.strerror or error}") from error
     secret = settings.ainp_proxy_secret
     headers = {} if secret is None or settings.strict else {PROXY_HEADER: secret.get_secret_value()}
     return Way(url.rstrip("/"), tls, headers, url.rstrip("/"))

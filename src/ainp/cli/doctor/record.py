@@ -60,7 +60,7 @@ def _entry(text: str, names: Sequence[str], by_name: Mapping[str, Line]) -> str:
     found = [by_name[name] for name in names if name in by_name]
     if not names:
         return f"[-] {text}: {_BY_CHECK}"
-    if len(found) < len(names):
+    if len(found) < len(names) and not any(line.result is Result.FAIL for line in found):
         return f"[-] {text}: not looked at"
     order = (Result.FAIL, Result.SKIP, Result.WARN, Result.PASS)
     worst = min(found, key=lambda line: order.index(line.result))
