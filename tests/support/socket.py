@@ -76,8 +76,16 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     length = headers.get("content-length")
-    body = await reader.read() if length is None else await reader.read(int(length))
+    body = await reader.read() if length is None else await _up_to(int(length), reader)
     return Answer(int(head[0].split()[1]), headers, body)
+
+
+async def _up_to(length: int, reader: asyncio.StreamReader) -> bytes:
+    """A body of that length; of an answer to HEAD there is none."""
+    try:
+        return await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
 
 
 @asynccontextmanager

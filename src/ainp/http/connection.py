@@ -155,7 +155,10 @@ class RequestProtocol(HttpToolsProtocol):
                 raise MalformedHttp("upgrade: found before the answer to an earlier request")
             if len(self.pipeline) >= MAX_PIPELINED:
                 raise MalformedHttp(f"found more than {MAX_PIPELINED} requests before the answer to the first")
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.scope["method"] != "HEAD":
+            self.cycle.transport = _InOnePiece(self.cycle)
         self._receives, self._taken, self._since = _BODY, 0, self.loop.time()
 
     def on_message_complete(self) -> None:
@@ -260,6 +263,39 @@ class RequestProtocol(HttpToolsProtocol):
         if self._admitted:
             self._admitted = False
             self.server_state.leave(self.client)
+
+
+class _InOnePiece(asyncio.Transport):
+    """
+    Where an answer goes: its head waits for the body, as the base class writes either by itself, and to write once
+    more costs both sides more than to make the answer. The base class writes after every head, if only nothing; not
+    for HEAD.
+    """
+
+    __slots__ = ("_cycle", "_head", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._transport = cycle.transport
+        self._cycle: RequestResponseCycle | None = cycle  # until the head came: not a circle for the collector
+        self._head = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write; what comes before the head, as 100 Continue does, at once."""
+        if self._cycle is not None and self._cycle.response_started:
+            self._head, self._cycle = bytes(data), None
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        """Close it after all that was written."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more will be written."""
+        return self._transport.is_closing()
 
 
 def answer_to(error: BrokerError) -> bytes:
