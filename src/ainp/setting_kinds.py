@@ -1,6 +1,7 @@
 """Kinds of settings: how the text of an environment variable becomes a value, or is refused with what was expected."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -126,6 +127,12 @@ def _schemes(value: str) -> str:
     if not set(named) <= set(Scheme) or len(set(named)) != len(named):
         raise ValueError(f"expected some of {', '.join(Scheme)} with commas between them, each once, found {value!r}")
     return ",".join(named)
+
+
+@lru_cache(maxsize=8)  # every envelope asks
+def schemes_of(value: str) -> tuple[Scheme, ...]:
+    """The schemes that a setting names, in its order."""
+    return tuple(Scheme(name) for name in value.split(","))
 
 
 def _domains(value: str) -> str:

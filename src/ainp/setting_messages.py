@@ -1,6 +1,7 @@
 """Settings of messages: how they are weighed, what e-mail is asked for, how long mail is kept."""
 
 from datetime import timedelta
+from functools import lru_cache
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -34,16 +35,22 @@ class MessageSettings(BaseSettings):
     @property
     def messages(self) -> MessagePolicy:
         """How messages are taken in."""
-        return MessagePolicy(
-            weights=WEIGHTS[self.qos_profile],
-            guard=GuardPolicy(
-                dedupe=_seconds(self.email_dedupe_ttl_seconds, if_=self.email_content_dedupe_enabled),
-                greylist=_seconds(self.email_greylist_delay_seconds, if_=self.email_greylist_enabled),
-                postage=self.email_postage_amount_atomic if self.email_postage_enabled else None,
-            ),
+        return _policy(
+            self.qos_profile,
+            self.email_dedupe_ttl_seconds if self.email_content_dedupe_enabled else None,
+            self.email_greylist_delay_seconds if self.email_greylist_enabled else None,
+            self.email_postage_amount_atomic if self.email_postage_enabled else None,
             mailboxes=self.messaging_enabled,
         )
 
 
-def _seconds(count: int, *, if_: bool) -> timedelta | None:
-    return timedelta(seconds=count) if if_ else None
+@lru_cache(maxsize=8)  # every message asks
+def _policy(
+    profile: Profile, dedupe_s: int | None, greylist_s: int | None, postage: int | None, *, mailboxes: bool
+) -> MessagePolicy:
+    guard = GuardPolicy(dedupe=_seconds(dedupe_s), greylist=_seconds(greylist_s), postage=postage)
+    return MessagePolicy(weights=WEIGHTS[profile], guard=guard, mailboxes=mailboxes)
+
+
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=count)

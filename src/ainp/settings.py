@@ -37,6 +37,7 @@ from ainp.setting_kinds import (
     PrivateKey,
     RedisUrl,
     Schemes,
+    schemes_of,
 )
 from ainp.setting_problems import is_every_address, is_loopback, problems_of
 
@@ -287,7 +288,7 @@ class Settings(GroupSettings, BaseSettings):
     @property
     def schemes(self) -> tuple[Scheme, ...]:
         """Which signatures of envelopes are tried, in this order."""
-        return tuple(Scheme(name) for name in self.signature_schemes.split(","))
+        return schemes_of(self.signature_schemes)
 
     @property
     def welcome_credits(self) -> int:

@@ -106,10 +106,10 @@ def open_envelope(raw: bytes, *, now: datetime) -> Envelope:
         raise TooLarge(f"the envelope has {len(raw)} bytes, at most {MAX_BODY_BYTES} are read", limit=MAX_BODY_BYTES)
     read = lexemes.read(raw)
     members, beside = _unwrap(read)
-    envelope = _structure(members, beside)
+    envelope = _structure(members, beside, raw.strip(_BLANKS) if members is read else _inner(raw))
     _check_version(members.get("version"))
     _check_time(envelope, now)
-    return replace(envelope, text=raw.strip(_BLANKS) if members is read else _inner(raw))
+    return envelope
 
 
 def verify(envelope: Envelope, *, keys: Sequence[bytes], schemes: Sequence[Scheme]) -> Verified:
@@ -181,7 +181,7 @@ class _Wrapped(Struct):
     envelope: msgspec.Raw
 
 
-def _structure(members: Members, beside: Any) -> Envelope:  # noqa: ANN401 - any JSON
+def _structure(members: Members, beside: Any, text: bytes) -> Envelope:  # noqa: ANN401 - any JSON
     required = ("id", "from_did", "sig", "msg_type", "timestamp")
     if missing := [name for name in required if members.get(name) in (None, "")]:
         raise InvalidEnvelope(f"Missing required fields: {', '.join(missing)}", missing=missing)
@@ -203,6 +203,7 @@ def _structure(members: Members, beside: Any) -> Envelope:  # noqa: ANN401 - any
         signature=_signature(sig),
         members=members,
         beside=beside,
+        text=text,
     )
 
 

@@ -41,9 +41,7 @@ def read(raw: bytes) -> Members:
     try:
         text = raw.decode()
         _check_shape(text)
-        tree = json.loads(
-            text, object_pairs_hook=_members, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
-        )
+        tree = _decoder.decode(text)
     except (ValueError, RecursionError) as error:  # both of json and of UTF-8 are ValueErrors
         raise InvalidJson(f"the envelope is not JSON (RFC 8259, UTF-8): {error}") from error
     if type(tree) is not dict:
@@ -153,6 +151,11 @@ def _fraction(text: str) -> Number:
 
 def _constant(text: str) -> NoReturn:
     raise InvalidJson(f"the envelope is not JSON: found {text}")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
+)  # to make one takes half as long as to read an envelope
 
 
 def _check_shape(text: str) -> None:
