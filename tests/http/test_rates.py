@@ -119,6 +119,13 @@ async def test_whoever_watches_is_not_counted(database_url: str) -> None:
         assert 'ainp_rate_limited_total{by="address",group="reads"} 1.0' in (await ask(api, "/metrics")).text
 
 
+@pytest.mark.parametrize(("path", "status"), [("/docs", 200), ("/openapi.json", 200), ("/nothing", 404)])
+async def test_what_is_no_agent_s_route_has_a_limit_too(database_url: str, path: str, status: int) -> None:
+    """The documents are large, and a request for them is small."""
+    async with an_api(database_url, **{**LIMITED, "rate_limit_max": 1}, rate_limit_address_factor=1) as api:
+        assert [(await ask(api, path)).status_code for _ in range(2)] == [status, 429]
+
+
 def _from(peer: str, **headers: str) -> str:
     settings = a_configuration(auth_mode="compat", ainp_proxy_secret=SECRET)
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]

@@ -16,7 +16,7 @@ _HEAD = """\
 
 A request is counted twice: for the address it comes from, before its body is read or a signature verified; and for the
 DID that acts, once that is known. Each has a bucket in each group of routes. Both must let the request through, so a
-DID that is made up costs the address it comes from. Health, metrics, `/docs` and `/openapi.json` are not counted.
+DID that is made up costs the address it comes from. Health and metrics are not counted; what there is no route for is.
 
 - **Where**: in strict mode, behind a proxy, and wherever `RATE_LIMIT_ENABLED=true`. In compat mode on loopback whoever
   is there is the operator, and nothing is limited unless that is set.

@@ -31,6 +31,7 @@ from ainp.core.errors import (
     Unavailable,
 )
 from ainp.core.http_signature import Message
+from ainp.core.rate_policy import Group
 from ainp.http import body as bodies
 from ainp.http import docs, envelopes, media, paying, problems, rates, refusals, websocket
 from ainp.http.auth import act, check_way, is_admin, prove, read_as
@@ -66,6 +67,7 @@ class _Document:
     path: str
     make: Callable[[], bytes]
     media_type: bytes
+    group: Group = Group.OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +160,15 @@ class App:
         media.note(headers, scope)
         path = scope["path"] = _normal_path(scope["raw_path"])
         check_way(path, headers, self._broker.settings, self._bases)
-        found = self._table.find(path)
-        if found is None:
-            raise NotFound(f"no route {path[:200]}; /docs lists what there is")
-        methods, params = found
-        target = _target(methods, scope["method"], path)
+        try:
+            target, params = self._route(scope["method"], path)
+        except (NotFound, MethodNotAllowed):
+            await rates.admit_address(self._broker, Group.OTHERS, scope, headers)
+            raise
         scope[refusals.ROUTE] = target.path
+        await rates.admit_address(self._broker, target.group, scope, headers)
         if isinstance(target, _Document):
             return _Answer(200, target.make(), target.media_type)
-        await rates.admit_address(self._broker, target.group, scope, headers)
         raw, cbor = b"", False
         if target.writes:
             raw = await bodies.read(receive, declared=headers.get("content-length"))
@@ -178,18 +180,22 @@ class App:
             await prove(call, self._message(scope, headers, raw), new=target.newcomers)
         return await _reply(target, call, raw)
 
+    def _route(self, method: str, path: str) -> tuple[Route | _Document, Mapping[str, str]]:
+        """What a request is for, and the parameters in its path."""
+        found = self._table.find(path)
+        if found is None:
+            raise NotFound(f"no route {path[:200]}; /docs lists what there is")
+        methods, params = found
+        target = methods.get("GET" if method == "HEAD" else method)
+        if target is None:
+            allow = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"{method} is not for {path}, which takes {allow}", allow=allow)
+        return target, params
+
     def _message(self, scope: Scope, headers: Fields, raw: bytes) -> Message:
         """The request as a signature sees it."""
         targets = targets_of(self._bases, scope["raw_path"], scope["query_string"], host=headers.get("host"))
         return Message(method=scope["method"], targets=targets, fields=headers.lines, body=raw)
-
-
-def _target(methods: _Methods, method: str, path: str) -> Route | _Document:
-    target = methods.get("GET" if method == "HEAD" else method)
-    if target is None:
-        allow = ", ".join(sorted(methods))
-        raise MethodNotAllowed(f"{method} is not for {path}, which takes {allow}", allow=allow)
-    return target
 
 
 async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
@@ -289,16 +295,10 @@ def _call(broker: Broker, route: Route, scope: Scope, params: Mapping[str, str],
         method=route.method,
         path=scope["path"],
         params={name: _decoded(value) for name, value in params.items()},
-        query=_query(scope["query_string"]),
+        query=QueryParams(scope["query_string"]) if scope["query_string"] else _NO_QUERY,
         headers=headers,
         scope=scope,
     )
-
-
-def _query(raw: bytes) -> QueryParams:
-    if b"%00" in raw:
-        raise InvalidRequest("query: found the character NUL (%00), which can't be stored")
-    return QueryParams(raw) if raw else _NO_QUERY
 
 
 def _decode(route: Route, call: Call, raw: bytes) -> None:

@@ -107,6 +107,13 @@ class Call:
         value = self.query.get(name)
         return None if value is None else parse_did(value)
 
+    def text_in_query(self, name: str) -> str | None:
+        """Any text among the query parameters that can be stored, or looked for."""
+        value = self.query.get(name)
+        if value is not None and "\0" in value:
+            raise InvalidRequest(f"{name}: found the character NUL, which can't be stored", field=name)
+        return value
+
     def number_in_query(self, name: str, *, default: int, most: int, least: int = 1) -> int:
         """A whole number among the query parameters."""
         value = self.query.get(name)

@@ -57,8 +57,8 @@ async def search(call: Call) -> Reply:
 
 async def search_by_url(call: Call) -> Reply:
     """The same by query parameters, for who can only read."""
-    said = call.query.get("description")
-    tags = tuple(tag for tag in (call.query.get("tags") or "").split(",") if tag)
+    said = call.text_in_query("description")
+    tags = tuple(tag for tag in (call.text_in_query("tags") or "").split(",") if tag)
     limit = call.number_in_query("limit", default=call.broker.discovery.limit, most=MAX_FOUND)
     numbers = {
         "min_trust": _number(call, "min_trust", most=1),

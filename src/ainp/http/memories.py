@@ -58,7 +58,7 @@ async def search_for_admin(call: Call) -> Reply:
 
 
 async def _page(call: Call, did: AgentDid) -> Reply:
-    conversation, limit = call.query.get("conversation_id"), call.limit()
+    conversation, limit = call.text_in_query("conversation_id"), call.limit()
     wanted, found = await memories.page(
         call.db,
         did,
