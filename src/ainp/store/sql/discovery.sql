@@ -37,51 +37,51 @@ SELECT d.id, $8, said.embedding::halfvec
 -- The capabilities of agents that have not expired which are nearest to $1 (an array in JSON, read once, by the SELECT
 -- around it), along the index of the model, which looks at {depth} before it says which are nearest: set here, before
 -- the scan begins, and for this statement alone. What does not pass the filters is skipped, and the scan goes on
--- (iterative scan), so that filters cost no recall; they are a subquery and no join, as the planner would rather join
--- and sort everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to leave out,
--- $5 and $6 the most that a capability may say that it takes and costs, if it says so.
--- It follows the order of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
-SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
-       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
-  FROM (SELECT v.capability_id,
-               v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension})) AS distance
-          FROM capability_vectors v
-         WHERE v.model_id = {model}
-           AND (SELECT (a.expires_at IS NULL OR a.expires_at > now())
-                       AND ($2::text[] IS NULL OR c.tags && $2::text[])
-                       AND a.trust_rank >= $3::int
-                       AND a.did <> ALL ($4::text[])
-                       AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
-                       AND (c.cost IS NULL OR c.cost <= $6::bigint)
-                  FROM capabilities c JOIN agents a ON a.id = c.agent_id
-                 WHERE c.id = v.capability_id)
-         ORDER BY v.embedding::halfvec({dimension}) <=>
-                  (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
-         LIMIT {most}) near
-  JOIN capabilities c ON c.id = near.capability_id
-  JOIN agents a ON a.id = c.agent_id
+-- (iterative scan), so that filters cost no recall; they are looked at one by one (OFFSET 0), as the planner would
+-- rather join and sort everything. $2 is tags of which one is enough (NULL: any), $3 the least trust, $4 are agents to
+-- leave out, $5 and $6 the most that a capability may say that it takes and costs, if it says so. It follows the order
+-- of the index only roughly. {model}, {dimension} and {most} are numbers that a plan has to know.
+SELECT near.did, v.capability_id, near.said, near.trust_rank, near.usefulness_proofs, near.usefulness,
+       1 - (v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))) AS cosine
+  FROM capability_vectors v
+ CROSS JOIN LATERAL (
+        SELECT a.did, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank, a.usefulness_proofs,
+               (a.usefulness_score_cached * 100)::int AS usefulness
+          FROM capabilities c JOIN agents a ON a.id = c.agent_id
+         WHERE c.id = v.capability_id
+           AND (a.expires_at IS NULL OR a.expires_at > now())
+           AND ($2::text[] IS NULL OR c.tags && $2::text[])
+           AND a.trust_rank >= $3::int
+           AND a.did <> ALL ($4::text[])
+           AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+           AND (c.cost IS NULL OR c.cost <= $6::bigint)
+        OFFSET 0) near
+ WHERE v.model_id = {model}
+ ORDER BY v.embedding::halfvec({dimension}) <=>
+          (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
+ LIMIT {most}
 
 -- name: nearest_recorded
 -- The same among those who have a record (migration 045), along their own index: for a least trust above 0.
-SELECT a.did, c.id AS capability_id, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank,
-       a.usefulness_proofs, (a.usefulness_score_cached * 100)::int AS usefulness, 1 - near.distance AS cosine
-  FROM (SELECT v.capability_id,
-               v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension})) AS distance
-          FROM capability_vectors v
-         WHERE v.model_id = {model} AND v.recorded
-           AND (SELECT (a.expires_at IS NULL OR a.expires_at > now())
-                       AND ($2::text[] IS NULL OR c.tags && $2::text[])
-                       AND a.trust_rank >= $3::int
-                       AND a.did <> ALL ($4::text[])
-                       AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
-                       AND (c.cost IS NULL OR c.cost <= $6::bigint)
-                  FROM capabilities c JOIN agents a ON a.id = c.agent_id
-                 WHERE c.id = v.capability_id)
-         ORDER BY v.embedding::halfvec({dimension}) <=>
-                  (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
-         LIMIT {most}) near
-  JOIN capabilities c ON c.id = near.capability_id
-  JOIN agents a ON a.id = c.agent_id
+SELECT near.did, v.capability_id, near.said, near.trust_rank, near.usefulness_proofs, near.usefulness,
+       1 - (v.embedding::halfvec({dimension}) <=> (SELECT $1::text::halfvec({dimension}))) AS cosine
+  FROM capability_vectors v
+ CROSS JOIN LATERAL (
+        SELECT a.did, c.description || ' ' || array_to_string(c.tags, ' ') AS said, a.trust_rank, a.usefulness_proofs,
+               (a.usefulness_score_cached * 100)::int AS usefulness
+          FROM capabilities c JOIN agents a ON a.id = c.agent_id
+         WHERE c.id = v.capability_id
+           AND (a.expires_at IS NULL OR a.expires_at > now())
+           AND ($2::text[] IS NULL OR c.tags && $2::text[])
+           AND a.trust_rank >= $3::int
+           AND a.did <> ALL ($4::text[])
+           AND (c.latency_ms IS NULL OR c.latency_ms <= $5::bigint)
+           AND (c.cost IS NULL OR c.cost <= $6::bigint)
+        OFFSET 0) near
+ WHERE v.model_id = {model} AND v.recorded
+ ORDER BY v.embedding::halfvec({dimension}) <=>
+          (SELECT $1::text::halfvec({dimension}) FROM set_config('hnsw.ef_search', '{depth}', true))
+ LIMIT {most}
 
 -- name: nearest_tagged
 -- The same by looking at every capability that has one of the tags: for tags that few have. One by one (OFFSET 0), as a
