@@ -240,7 +240,11 @@ async def no_messages_written(api: Api) -> AsyncIterator[None]:
         await asyncio.sleep(0.02)
     before = await api.broker.database.fetchrow(look)
     yield
-    assert await api.broker.database.fetchrow(look) == before
+    after = await api.broker.database.fetchrow(look)
+    assert before is not None
+    assert after is not None
+    # What was told in tests before may leave the queue only now.
+    assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
 
 
 async def test_fifty_copies_at_once_are_one_message(database_url: str) -> None:
