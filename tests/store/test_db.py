@@ -125,3 +125,16 @@ async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(
 
         with pytest.raises(DatabaseUnavailable):
             await database.execute("SELECT 1")
+
+
+async def test_while_one_asks_for_the_time_others_go_on_with_what_was_said(database: Database) -> None:
+    said = await database.clock()
+    await asyncio.sleep(1.1)  # it is asked once a second
+    async with database.connection(), database.connection():  # all there are
+        asking = asyncio.create_task(database.clock())
+        await asyncio.sleep(0)
+        meanwhile = await database.clock()
+        asked = not asking.done()
+
+    assert asked
+    assert said < meanwhile < await asking

@@ -82,6 +82,7 @@ _UNWRITABLE = {
 
 _CLOCK = load("db")["clock"]
 _CLOCK_S = 1
+_CLOCK_MEANWHILE_S = 2  # for those who come while somebody asks
 
 _TRANSACTION = ("BEGIN", "COMMIT", "ROLLBACK")
 _SAVEPOINT = ("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part; RELEASE part")
@@ -197,6 +198,7 @@ class Database:
         self._pool: Pool | None = None
         self._size = size
         self._clock: tuple[datetime, float] | None = None
+        self._asking = False
         self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
         self.pulse = Pulse(self)
 
@@ -257,8 +259,13 @@ class Database:
 
     async def clock(self) -> datetime:
         """PostgreSQL's time: asked once a second, and carried on by this process's own steady clock."""
-        if self._clock is None or monotonic() - self._clock[1] > _CLOCK_S:
-            now = await self.fetchval(_CLOCK)
+        old = _CLOCK_MEANWHILE_S if self._asking else _CLOCK_S
+        if self._clock is None or monotonic() - self._clock[1] > old:
+            self._asking = True
+            try:
+                now = await self.fetchval(_CLOCK)
+            finally:
+                self._asking = False
             self._clock = now, monotonic()
         at, since = self._clock
         return at + timedelta(seconds=monotonic() - since)
