@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def unix_ms(at: datetime) -> int:
     """Whole milliseconds since 1970, rounded down."""
-    return (at - UNIX_EPOCH) // timedelta(milliseconds=1)
+    return (at - UNIX_EPOCH) // _MILLISECOND
 
 
 def moment_of(text: str) -> datetime | None:

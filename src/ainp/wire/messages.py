@@ -1,10 +1,12 @@
 """Messages as they go over the wire: what is answered to who sends one, and what waits."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ainp.core.delivery import Sent, Waiting
+from ainp.core.did import AgentDid
 from ainp.core.errors import BrokerError
 from ainp.core.moments import unix_ms
 from ainp.wire.discovery import FoundReply, MatchReply
@@ -95,27 +97,28 @@ class CancelledReply(Struct):
 
 def sent_reply(sent: Sent) -> SentReply:
     """Show what became of a message."""
+    away, queued = sent.away, sent.queued
     return SentReply(
         status="routed",
         agent_count=len(sent.reached),
         id=sent.message.envelope.id,
         message_id=str(sent.message.id),
         recipients=list(sent.recipients),
-        queued=sent.queued,
+        queued=queued,
         priority=round(sent.message.priority, 6),
-        offline=_offline(sent) if sent.away else UNSET,
+        offline=_offline(sent, away, queued=queued) if away else UNSET,
     )
 
 
-def _offline(sent: Sent) -> OfflineReply:
+def _offline(sent: Sent, away: Sequence[AgentDid], *, queued: bool) -> OfflineReply:
     return OfflineReply(
         error_code="AGENT_OFFLINE",
-        error_message=f"nobody is connected for {', '.join(sent.away)}",
+        error_message=f"nobody is connected for {', '.join(away)}",
         intent_id=sent.message.envelope.id,
         retry_after_ms=_AGAIN_MS,
-        queued=sent.queued,
+        queued=queued,
         expires_at=unix_ms(sent.expires_at),
-        recipients=list(sent.away),
+        recipients=list(away),
     )
 
 
