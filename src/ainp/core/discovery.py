@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from ainp.core.credits import Credits, at_most
 from ainp.core.limits import MAX_DELIVERY_TIME
@@ -75,8 +76,7 @@ class Query:
     ceiling: Ceiling = NO_CEILING
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A capability that may answer a query: similarity, trust and usefulness from 0 to 1, as they count."""
 
     agent: str

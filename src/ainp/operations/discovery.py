@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ainp.adapters.embeddings import Embedder
 from ainp.core import discovery as core
@@ -25,8 +26,7 @@ _A_RECORD = 1  # millionths of trust
 _WITH_A_RECORD = 5  # of those that are looked at; with fewer it may be that newcomers crowd them out
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An agent that was found, and why it stands where it does."""
 
     agent: Shown
@@ -176,11 +176,11 @@ async def _candidates(db: Session, prepared: Prepared, wanted: Wanted, *, limit:
 
 def _found(candidate: Candidate, scale: Scale, shared_words: float) -> Found:
     return Found(
-        agent=candidate.agent,
-        similarity=scale.similarity(candidate.cosine),
-        trust=candidate.trust / 1_000_000,
-        usefulness=core.lower_usefulness(candidate.usefulness, candidate.proofs) / 10_000,
-        shared_words=shared_words,
+        candidate.agent,
+        scale.similarity(candidate.cosine),
+        candidate.trust / 1_000_000,
+        core.lower_usefulness(candidate.usefulness, candidate.proofs) / 10_000,
+        shared_words,
     )
 
 

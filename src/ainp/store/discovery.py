@@ -94,21 +94,23 @@ class Wanted:
         return _ANY if said[0] is None else said[0], _ANY if said[1] is None else said[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A capability that may answer, with all that it says; trust in millionths, usefulness in hundredths."""
+class Candidate(NamedTuple):
+    """
+    A capability that may answer, with all that it says; trust in millionths, usefulness in hundredths.
+
+    In the order of the statements' columns: a search makes sixty of them, for each of which a dataclass takes 3 µs.
+    """
 
     agent: AgentDid
     capability: UUID
     said: str
-    cosine: float
     trust: int
-    usefulness: int
     proofs: int
+    usefulness: int
+    cosine: float
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """An agent that was found, as it is shown."""
 
     did: AgentDid
@@ -160,7 +162,7 @@ async def nearest(
     tags = list(wanted.tags) or None
     sql = filled(way.statement, model.id, model.model.dimension, most, way.depth)
     rows = await db.fetch(sql, _written(wanted.vector), tags, wanted.min_trust, list(without), *wanted.most)
-    return [_candidate(row) for row in rows]
+    return [Candidate._make(row) for row in rows]
 
 
 async def shown(db: Session, found: Mapping[AgentDid, UUID], *, most: int) -> dict[AgentDid, Shown]:
@@ -259,18 +261,6 @@ def filled(name: str, model: int = 0, dimension: int = 0, most: int = 0, depth: 
     for place, number in numbers.items():
         sql = sql.replace(f"{{{place}}}", str(number))
     return sql
-
-
-def _candidate(row: Row) -> Candidate:
-    return Candidate(
-        agent=row["did"],
-        capability=row["capability_id"],
-        said=row["said"],
-        cosine=row["cosine"],
-        trust=row["trust_rank"],
-        usefulness=row["usefulness"],
-        proofs=row["usefulness_proofs"],
-    )
 
 
 def _shown(row: Row) -> Shown:
