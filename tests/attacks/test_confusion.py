@@ -143,6 +143,11 @@ async def test_a_header_says_one_thing_to_everybody(target: Target, lines: list[
     await target.refuses(sent, status, "MALFORMED_HTTP" if status == 400 else "INVALID_SIGNATURE")
 
 
+async def test_a_request_says_which_host_it_is_for(target: Target) -> None:
+    """A proxy would choose one, and not the one that the broker chooses."""
+    await target.refuses(target.accept().put("Host", None), 400, "MALFORMED_HTTP")
+
+
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate, gzip", b"br", b"identity, gzip"])
 async def test_a_body_is_read_as_it_came(target: Target, coding: bytes) -> None:
     """What is compressed could be a gigabyte; what only says so, another reader would take for something else."""

@@ -212,6 +212,8 @@ class RequestProtocol(HttpToolsProtocol):
             counts = Counter(name for name, _ in self.headers)
             if twice := [name.decode() for name in _ONCE if counts[name] > 1]:
                 raise MalformedHttp(f"header: found {min(twice)} twice, expected once")
+        if b"host" not in names and self.parser.get_http_version() == "1.1":
+            raise MalformedHttp("header: found no Host, which HTTP/1.1 asks for (RFC 9112, 3.2)")
         if b"transfer-encoding" in names:
             coding = b", ".join(value for name, value in self.headers if name == b"transfer-encoding")
             if coding.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
