@@ -38,7 +38,11 @@ class LocalModel:
 def _embed(texts: Sequence[str]) -> list[Vector]:
     tokenizer, words = _model()
     # Without case: at the beginning of a sentence a word is another one to the tokenizer.
-    encoded = tokenizer.encode_batch([text.lower() for text in texts], add_special_tokens=False)
+    lowered = [text.lower() for text in texts]
+    if len(lowered) == 1:  # a batch is divided among threads, which to wake takes longer than one text
+        encoded = [tokenizer.encode(lowered[0], add_special_tokens=False)]
+    else:
+        encoded = tokenizer.encode_batch(lowered, add_special_tokens=False)
     vectors: list[Vector] = []
     for each in encoded:
         total = words[each.ids].sum(0, dtype="f4")
