@@ -4,6 +4,7 @@
 -- A receiver can't have it who has blocked the sender, or who is away when the message does not wait, is not mail, or
 -- finds no room. A content is marked only if somebody can have it. Whoever is connected is told in this statement; the
 -- queue keeps it until a socket has it.
+-- IS FALSE keeps the index of when things expire out of it: by that, all that waits for anybody would be read for each.
 WITH said AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json)
            said (id uuid, envelope_id text, trace_id text, from_did text, to_dids text[], msg_type text, intent_type text,
@@ -17,7 +18,7 @@ WITH said AS MATERIALIZED (
          coalesce((SELECT true FROM presence p JOIN broker_nodes n ON n.id = p.node
                     WHERE p.did = to_.did AND n.until > now() LIMIT 1), false) AS here,
          (SELECT count(*) FROM (SELECT FROM message_queue q
-                                WHERE q.to_did = to_.did AND q.expires_at > now() LIMIT $5) waiting) >= $5 AS "full"
+                                WHERE q.to_did = to_.did AND (q.expires_at <= now()) IS FALSE LIMIT $5) waiting) >= $5 AS "full"
     FROM json_to_recordset($2::json) to_ (of uuid, did text) JOIN said s ON s.id = to_.of
 ), able AS MATERIALIZED (
   SELECT of, did, here, kept, waits AND NOT "full" AS queues
