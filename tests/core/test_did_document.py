@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ainp.core.did import AgentDid
@@ -122,6 +122,7 @@ JSON = st.recursive(
 
 
 @given(methods=JSON, used=JSON)
+@example(methods=[{"controller": DID, "type": []}], used=[])
 def test_no_document_breaks_the_reader(methods: object, used: object) -> None:
     with pytest.raises(NoVerificationKey):
         read_document({"id": DID, "verificationMethod": methods, "authentication": used}, DID)

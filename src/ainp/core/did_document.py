@@ -76,6 +76,8 @@ def _absolute(name: str, did: AgentDid) -> str:
 def _raw(method: Mapping[str, Any]) -> bytes | None:
     kind, multibase = method.get("type"), method.get("publicKeyMultibase")
     base58, jwk = method.get("publicKeyBase58"), method.get("publicKeyJwk")
+    if not isinstance(kind, str):  # several types, of which JSON-LD knows, are none of ours
+        return None
     if kind in _MULTIBASE and isinstance(multibase, str):
         return key_of_multibase(multibase)
     if kind in _BASE58 and isinstance(base58, str):
