@@ -7,12 +7,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ainp.core.agent import Capability
 from ainp.core.credits import in_credits
 from ainp.core.discovery import Query, ceiling
-from ainp.core.limits import MAX_DESCRIPTION_LENGTH, MAX_FOUND, MAX_TAGS
+from ainp.core.limits import MAX_DESCRIPTION_LENGTH, MAX_FOUND, MAX_PRICE_CREDITS, MAX_TAGS
 from ainp.core.reputation import ONE
 from ainp.wire.agents import CapabilityReply, EmbeddingSent, Tag, TrustReply, embedding_of
 
 _Part = Annotated[float, Meta(ge=0, le=1)]
-_Most = Annotated[float, Meta(ge=0)]
+_Most = Annotated[float, Meta(ge=0, le=MAX_PRICE_CREDITS)]
 
 
 _RENAMED = {"min_trust_camel": "minTrust", "max_latency_camel": "maxLatency", "max_cost_camel": "maxCost"}
