@@ -135,6 +135,7 @@ async def test_numbers_that_began_anew_are_followed(api: Api) -> None:
             await tell(api, DID, "x", "y")
             await events.publish(db, batch=10)
             assert await read(subscription, 2) == [1, 2]
+        await wait_until(lambda: api.broker.events._seen == 2)  # it may have read them before it was told of them
         await db.execute("TRUNCATE events, deliveries, receivers")
         await db.execute("UPDATE publication SET last = 0")
         await wait_until(lambda: api.broker.events._seen == 0)  # it looks every two seconds
@@ -147,6 +148,7 @@ async def test_whoever_listened_when_numbers_began_anew_goes_on(api: Api) -> Non
         await tell(api, DID, "x", "y")
         await events.publish(db, batch=10)
         assert await read(subscription, 2) == [1, 2]
+        await wait_until(lambda: api.broker.events._seen == 2)
         reading = asyncio.create_task(read(subscription, 1))
         await db.execute("TRUNCATE events, deliveries, receivers")
         await db.execute("UPDATE publication SET last = 0")
