@@ -28,7 +28,10 @@ class Wire:
         self._connections.add(own)
         try:
             there, to = await asyncio.open_unix_connection(str(socket))
-            await asyncio.gather(self._copy(reader, to, slow=False), self._copy(there, writer, slow=True))
+            try:
+                await asyncio.gather(self._copy(reader, to, slow=False), self._copy(there, writer, slow=True))
+            finally:
+                to.close()
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -49,10 +52,13 @@ class Wire:
         """Make it so from now on."""
         self.delay_s, self.dead = delay_s, dead
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Hang up every connection."""
-        for task in self._connections:
+        ending = list(self._connections)
+        for task in ending:
             task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport closes its socket in the turn after
 
 
 @contextmanager
@@ -72,7 +78,7 @@ def a_wire(dsn: str, folder: Path) -> Iterator[Wire]:
             await asyncio.Event().wait()
         finally:
             server.close()
-            wire.end()
+            await wire.end()
 
     def serve() -> None:
         with suppress(asyncio.CancelledError):
