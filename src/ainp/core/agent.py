@@ -20,7 +20,7 @@ from ainp.core.limits import (
 
 DEFAULT_TTL = timedelta(hours=1)
 MIN_TTL = timedelta(minutes=1)  # clients that mean seconds stay alive for a minute at least
-_LONGEST_MS = MAX_DELIVERY_TIME // timedelta(milliseconds=1)
+LONGEST_MS = MAX_DELIVERY_TIME // timedelta(milliseconds=1)  # that a capability can say it takes
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
@@ -74,7 +74,7 @@ def _check(capability: Capability, where: str) -> None:
         raise InvalidRequest(f"{where}.tags: expected at most {MAX_TAGS} tags of 1 to {MAX_TAG_LENGTH} characters")
     if capability.evidence is not None and len(capability.evidence) > MAX_CAPABILITY_EVIDENCE_LENGTH:
         raise InvalidRequest(f"{where}.evidence: expected at most {MAX_CAPABILITY_EVIDENCE_LENGTH} characters")
-    if not 0 <= (capability.latency_ms or 0) <= _LONGEST_MS:
+    if not 0 <= (capability.latency_ms or 0) <= LONGEST_MS:
         raise InvalidRequest(
-            f"{where}.latency_ms: found {capability.latency_ms}, expected whole milliseconds from 0 to {_LONGEST_MS}"
+            f"{where}.latency_ms: found {capability.latency_ms}, expected whole milliseconds from 0 to {LONGEST_MS}"
         )

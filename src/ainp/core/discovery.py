@@ -11,17 +11,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import NamedTuple
 
+from ainp.core.agent import LONGEST_MS
 from ainp.core.credits import Credits, at_most
-from ainp.core.limits import MAX_DELIVERY_TIME
 from ainp.core.vectors import Sent
 
 SHOWN_CAPABILITIES = 10  # of an agent that is found, what was found among them
 _WORD = re.compile(r"\w{3,}")
 _STEM_LENGTH = 6  # "translates" and "translation" are one word
-_LONGEST_MS = MAX_DELIVERY_TIME // timedelta(milliseconds=1)
 _BETWEEN = "\0"  # texts that are changed together
 _APART = {code: " " for code in range(1, 128) if not chr(code).isalnum() and chr(code) != "_"}
 
@@ -59,7 +57,7 @@ def ceiling(latency_ms: Sequence[float | None], cost: Sequence[float | None]) ->
     """The lowest of what was said, each 0 or more and in whatever fractions: milliseconds, and credits."""
     latencies, costs = [ms for ms in latency_ms if ms is not None], [most for most in cost if most is not None]
     return Ceiling(
-        int(min([*latencies, _LONGEST_MS])) if latencies else None,
+        int(min([*latencies, LONGEST_MS])) if latencies else None,
         at_most(min(costs)) if costs else None,
     )
 
