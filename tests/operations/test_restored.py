@@ -1,13 +1,17 @@
 """What the mission's rollback takes from receipts and reputations by hand, `migrate up` brings back."""
 
+from uuid import uuid4
+
+import asyncpg
 import pytest
 
 from ainp.core.audit import Finding
-from ainp.operations import fsck
+from ainp.operations import cohorts, fsck
 from ainp.store import migrate
 from ainp.store.db import Database
 from ainp.worker import finalizer
 from support.api import an_api
+from support.builders import agents
 from support.lived import live
 from support.migrating import connected, roll_back_by_hand
 
@@ -68,6 +72,43 @@ async def test_what_was_paid_is_not_paid_again_after_the_tables_of_payments_were
         assert {tuple(row) for row in await db.fetch(query)} == paid
         assert len(paid) == 2
     assert await _findings(database_url) == []
+
+
+@pytest.mark.parametrize("kept", [16, 30])
+async def test_a_cohort_has_a_number_of_its_own_after_down_and_up(database_url: str, kept: int) -> None:
+    first = await _try_out(database_url)
+    async with connected(database_url) as db:
+        await migrate.down(db, to=kept)
+        await migrate.up(db)
+
+    second = await _try_out(database_url)
+
+    assert (first, second) == (-1, -2)
+    assert await _findings(database_url) == []
+
+
+async def test_a_cohort_finds_a_number_where_its_sequence_was_made_anew_before(database_url: str) -> None:
+    assert [await _try_out(database_url) for _ in range(3)] == [-1, -2, -3]
+    async with connected(database_url) as db:
+        await migrate.down(db, to=30)
+        await migrate.up(db, to=49)
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await _try_out(database_url)
+        await migrate.up(db)
+        assert await _try_out(database_url) == -4
+
+        await db.execute("DROP TABLE cohorts; DROP SEQUENCE cohort_numbers")
+        await migrate.up(db)
+        assert await _try_out(database_url) == -5
+
+
+async def _try_out(url: str) -> int:
+    """As `ainp doctor` does: the number of a cohort that is opened and closed."""
+    async with an_api(url) as api:
+        database, terms = api.broker.database, api.broker.terms
+        number = await cohorts.begin(database, agents(7, str(uuid4())), lent=100_000)
+        await cohorts.close(database, number, policy=terms.judging, epochs=api.broker.epochs)
+        return number
 
 
 async def _finalizer(url: str) -> None:

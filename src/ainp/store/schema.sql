@@ -216,6 +216,22 @@ BEGIN
     USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
 END $$;
 
+CREATE FUNCTION skip_used_cohort_numbers() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  lowest bigint;
+BEGIN
+  SELECT min(used.number) INTO lowest
+    FROM (SELECT min(substring(key FROM '^cohort:(-[0-9]+)')::bigint) FROM ledger_entries WHERE key LIKE 'cohort:-%'
+          UNION ALL SELECT min(id) FROM committee_epochs
+          UNION ALL SELECT min(id) FROM cohorts) used (number);
+  IF lowest <= (SELECT last_value FROM cohort_numbers) THEN
+    LOCK TABLE cohorts IN SHARE ROW EXCLUSIVE MODE;  -- whoever opens one draws its number under a lock on this table
+    PERFORM setval('cohort_numbers', least(lowest, last_value)) FROM cohort_numbers;
+  END IF;
+END $$;
+
 CREATE TABLE accounts (
     account text NOT NULL,
     balance bigint DEFAULT 0 NOT NULL,

@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS skip_used_cohort_numbers();
