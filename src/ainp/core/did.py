@@ -19,6 +19,7 @@ _MULTICODEC_ED25519 = b"\xed\x01"
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
+@lru_cache(maxsize=4096)  # a request names the same agent several times
 def parse_did(text: str) -> AgentDid:
     """
     Check the syntax of a DID.

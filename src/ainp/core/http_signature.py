@@ -14,17 +14,15 @@ need.
 
 import base64
 import hashlib
-import hmac
 import re
 from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.errors import InvalidDid, InvalidSignature
-from ainp.core.moments import unix_s
 from ainp.core.signature import verify_raw
 
 TAG = "ainp"
@@ -46,8 +44,7 @@ _PLAIN_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _NONCE = re.compile(rf"[!-~]{{1,{MAX_NONCE}}}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """
     A request as it was received.
 
@@ -61,8 +58,7 @@ class Message:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """The signed parameters as they stand, the value of content-digest if it is covered, and the signature."""
 
     parameters: str
@@ -70,8 +66,7 @@ class Plain:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSignature:
+class HttpSignature(NamedTuple):
     """What a request's signature says of itself; proven only by `verify`."""
 
     signer: AgentDid
@@ -84,7 +79,7 @@ class HttpSignature:
     @property
     def void_from(self) -> datetime:
         """When no clock takes it any more, so that its nonce can be forgotten."""
-        return unix_s(self.expires + 2 * _SKEW_S)
+        return datetime.fromtimestamp(self.expires + 2 * _SKEW_S, UTC)
 
 
 def read(message: Message, *, now: datetime) -> HttpSignature:
@@ -204,7 +199,7 @@ def _check_body(message: Message, *, covered: bool) -> str | None:
         from ainp.core import http_signature_forms as forms  # noqa: PLC0415 - see above
 
         forms.check_digest(given, message.body)
-    elif not hmac.compare_digest(a2b_base64(plain[1]), hashlib.sha256(message.body).digest()):
+    elif a2b_base64(plain[1]) != hashlib.sha256(message.body).digest():
         raise _wrong("Content-Digest is not that of the body")
     return given
 

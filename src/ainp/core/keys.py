@@ -1,10 +1,9 @@
 """The key that verifies what a DID has signed."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
+class VerificationKey(NamedTuple):
     """A raw Ed25519 public key of 32 bytes; *id* is the DID, or the URL of the verification method, that names it."""
 
     id: str

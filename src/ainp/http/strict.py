@@ -6,9 +6,9 @@ to, whose key it is, and that nothing else in the request says otherwise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ainp.core import http_signature
@@ -24,8 +24,7 @@ from ainp.store.db import Session
 from ainp.store.nonces import Nonce, nonce_of
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """Who has signed a request, with which key; its nonce counts once."""
 
     did: AgentDid

@@ -1,11 +1,10 @@
 """Nonces: what a signer may use once, and the statement that uses it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID  # the driver's own: made and written in a tenth of the time
@@ -17,8 +16,7 @@ _SQL = load("nonces")
 _TAKEN = "used_nonces_pkey"
 
 
-@dataclass(frozen=True, slots=True)
-class Nonce:
+class Nonce(NamedTuple):
     """What a signer may use once; *until* is when it can be forgotten."""
 
     key: UUID

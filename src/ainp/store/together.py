@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ainp.core.errors import DatabaseUnavailable, SchemaBehind
 from ainp.store.nonces import Nonce, Runs, WithNonces
@@ -41,8 +41,7 @@ class Together(Generic[_Item, _Result]):
     writes: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting(Generic[_Item, _Result]):
+class _Waiting(NamedTuple, Generic[_Item, _Result]):
     """One who waits."""
 
     item: _Item
