@@ -65,6 +65,7 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("events", "publish"): (10,),
     ("events", "waiting"): (),
     ("idempotency", "forget"): (),
+    ("idempotency", "used"): (BUSY, "POST", "/api/agents/register", "once"),
     ("ledger", "balances"): (BUSY,),
     ("ledger", "transactions"): ([f"available:{BUSY}", f"reserved:{BUSY}", f"staked:{BUSY}"], 50, 0),
     ("measurements", "read"): (),

@@ -1,12 +1,14 @@
 """Agents and their reputation."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from ainp.core.errors import SchemaBehind
 from ainp.core.reputation import Reputation
 from ainp.core.vectors import to_base64
 from ainp.http.call import Call, Reply
 from ainp.http.discovery import EMBEDDINGS
+from ainp.http.route import Handler
 from ainp.operations import agents, discovery, reputation
 from ainp.store.reputation import Profile
 from ainp.telemetry import Line
@@ -35,14 +37,22 @@ _NEWEST = 2**62
 
 async def register(call: Call) -> Reply:
     """Register an agent, or renew it with exactly these capabilities."""
+    return await _enter(call, await _described(call))
+
+
+async def describe(call: Call) -> Handler:
+    """Have what an agent says of itself embedded, and return what registers it."""
+    return partial(_enter, known=await _described(call))
+
+
+async def _described(call: Call) -> agents.Described:
     body = call.body(RegisterBody)
-    done = await agents.register(
-        call.db,
-        call.by,
-        agents.Description(body.described(), body.embeddings(), body.ttl),
-        policy=call.broker.grant,
-        discovery=call.broker.discovery,
-    )
+    said = agents.Description(body.described(), body.embeddings(), body.ttl)
+    return await agents.described(call.db, said, call.broker.discovery)
+
+
+async def _enter(call: Call, known: agents.Described) -> Reply:
+    done = await agents.enter(call.db, call.by, known, policy=call.broker.grant)
     held = done.balance
     credits_ = None if held is None else CreditsReply(str(held.available + held.reserved), str(held.reserved))
     reply = RegisteredReply(

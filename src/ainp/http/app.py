@@ -37,6 +37,8 @@ from ainp.http import docs, envelopes, media, paying, problems, rates, refusals,
 from ainp.http.auth import act, check_way, is_admin, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
+from ainp.http.outside import Outside
+from ainp.http.route import Handler
 from ainp.http.routes import ROUTES, Route
 from ainp.http.strict import bases_of, targets_of
 from ainp.http.table import Table
@@ -113,6 +115,7 @@ class App:
     ) -> None:
         self._broker = broker
         self._bases = bases_of(broker.settings, port=broker.settings.port if port is None else port)
+        self._outside = Outside()
         self._table = Table(_endpoints(routes, documents))
         REFUSALS.of(problems.INTERNAL_ERROR)  # shown before the first: a rise from nothing would not be seen
 
@@ -178,7 +181,7 @@ class App:
         call.cbor = cbor
         if self._broker.settings.strict and target.guarded:
             await prove(call, self._message(scope, headers, raw), new=target.newcomers)
-        return await _reply(target, call, raw)
+        return await _reply(target, call, raw, self._outside)
 
     def _route(self, method: str, path: str) -> tuple[Route | _Document, Mapping[str, str]]:
         """What a request is for, and the parameters in its path."""
@@ -198,10 +201,10 @@ class App:
         return Message(method=scope["method"], targets=targets, fields=headers.lines, body=raw)
 
 
-async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
+async def _reply(route: Route, call: Call, raw: bytes, outside: Outside) -> _Answer:
     """Run a request; whatever comes of it, but a failure of ours or too many, its signature was used for it."""
     try:
-        answer = await _run(route, call, raw)
+        answer = await _run(route, call, raw, outside)
     except BrokerError as error:
         if not envelopes.may_come_again(call, error):
             await envelopes.used(call)
@@ -210,7 +213,7 @@ async def _reply(route: Route, call: Call, raw: bytes) -> _Answer:
     return answer
 
 
-async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
+async def _run(route: Route, call: Call, raw: bytes, outside: Outside) -> _Answer:
     if call.cbor and not route.hook:
         raw = to_json(raw, envelope=route.envelope)
     if route.envelope:
@@ -230,7 +233,16 @@ async def _run(route: Route, call: Call, raw: bytes) -> _Answer:
     if len(call.path) > _LONGEST_PATH:
         raise InvalidRequest(f"path: found {len(call.path)} characters, no POST route has more than {_LONGEST_PATH}")
     await _know_key(route, call)
-    return await _once(route, call, KeyScope(_whose(route, call), call.method, call.path.lower(), key), raw)
+    scope = KeyScope(_whose(route, call), call.method, call.path.lower(), key)
+    if route.asks is None:
+        return await _once(route, route.handler, call, scope, raw)
+    await envelopes.used(call)  # with a signature that was used before nobody is asked anything
+    try:
+        async with outside.left(route, call, scope, sha256(raw).digest()) as handler:
+            return await _once(route, handler, call, scope, raw)
+    except Unavailable:
+        await envelopes.give_back(call)
+        raise
 
 
 async def _know_key(route: Route, call: Call) -> None:
@@ -246,7 +258,7 @@ def _whose(route: Route, call: Call) -> str:
     return call.actor or ""
 
 
-async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answer:
+async def _once(route: Route, handler: Handler, call: Call, scope: KeyScope, raw: bytes) -> _Answer:
     """Run a request whose key was not used, or repeat the first answer."""
     body_hash = sha256(raw).digest()
     lines: tuple[Line, ...] = ()
@@ -255,7 +267,7 @@ async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answe
         async with once.transaction() as tx:
             first = await idempotency.claim(tx, scope, body_hash=body_hash)
             if first is None:
-                answer, lines = await _first(route, call, tx)
+                answer, lines = await _first(route, handler, call, tx)
                 await idempotency.keep(tx, scope, status=answer.status, response=answer.body)
             elif first.body_hash != body_hash:
                 raise IdempotencyConflict("the Idempotency-Key was used with another body; take a new one")
@@ -268,7 +280,7 @@ async def _once(route: Route, call: Call, scope: KeyScope, raw: bytes) -> _Answe
     return answer
 
 
-async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[Line, ...]]:
+async def _first(route: Route, handler: Handler, call: Call, tx: Session) -> tuple[_Answer, tuple[Line, ...]]:
     """
     The first answer; a refusal is one too, and leaves nothing else behind.
 
@@ -278,7 +290,7 @@ async def _first(route: Route, call: Call, tx: Session) -> tuple[_Answer, tuple[
     try:
         async with tx.transaction() as inner:
             call.db = inner
-            reply = await route.handler(call)
+            reply = await handler(call)
     except BrokerError as error:
         if isinstance(error, _NOT_KEPT) or (route.admin and isinstance(error, Forbidden)):
             raise

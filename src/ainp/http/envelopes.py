@@ -55,6 +55,12 @@ async def used(call: Call) -> None:
         await call.db.close()
 
 
+async def give_back(call: Call) -> None:
+    """Let a signature be used again: what it was used for was refused for now, and nothing was written."""
+    if isinstance(call.db, Once):
+        await call.db.give_back()
+
+
 def may_come_again(call: Call, error: BrokerError) -> bool:
     """Whether what was refused may be sent again as it is, so that its signature is not used up."""
     return isinstance(error, _LATER) or (call.envelope is not None and isinstance(error, _LATER_AS_IT_IS))

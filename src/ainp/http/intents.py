@@ -11,13 +11,12 @@ from ainp.core.errors import InvalidRequest, UnsupportedMsgType
 from ainp.core.group_move import is_group_move
 from ainp.core.message import AgentOffline, MsgType, QueueFull
 from ainp.core.message_limits import MAX_RECIPIENTS
-from ainp.http import discovery, groups
+from ainp.http import discovery, envelopes, groups
 from ainp.http.call import Call, Reply
 from ainp.http.envelopes import ADVERTISE
 from ainp.operations import bargaining, messages
 from ainp.operations import discovery as finding
 from ainp.operations.bargaining import BargainPolicy
-from ainp.store.once import Once
 from ainp.telemetry import Line
 from ainp.telemetry.metrics import MESSAGES, NEGOTIATIONS
 from ainp.wire.messages import CancelIntentBody, CancelledReply, QueueReply, sent_reply, waiting_reply
@@ -38,8 +37,7 @@ async def send(call: Call) -> Reply:
         reply = await route(call)
     except (AgentOffline, QueueFull):
         # It may be sent again as it is, once somebody is there: its id is not used up.
-        if isinstance(call.db, Once):
-            await call.db.give_back()
+        await envelopes.give_back(call)
         raise
     call.broker.talked.set()
     return reply

@@ -23,6 +23,7 @@ PAYMENT_ROUTES: tuple[Route, ...] = (
             p.ProviderUnavailable,
         ),
         status=201,
+        asks=payments.ask,
     ),
     private(_PAYMENT, payments.get, PaymentReply, e.NotFound, e.FeatureDisabled),
     post(
@@ -33,13 +34,16 @@ PAYMENT_ROUTES: tuple[Route, ...] = (
         "owner_did",
         *(*_PAYS, e.NotFound, e.InvalidState),
     ),
-    post(
-        f"{_PAYMENT}/confirm",
-        payments.confirm,
-        PaymentReply,
-        OwnerBody,
-        "owner_did",
-        *(*_PAYS, e.InvalidSignature, e.NotFound, p.PaymentRefused, p.ProviderUnavailable),
+    replace(
+        post(
+            f"{_PAYMENT}/confirm",
+            payments.confirm,
+            PaymentReply,
+            OwnerBody,
+            "owner_did",
+            *(*_PAYS, e.InvalidSignature, e.NotFound, p.PaymentRefused, p.ProviderUnavailable),
+        ),
+        asks=payments.look,
     ),
     replace(
         post(

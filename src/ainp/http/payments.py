@@ -1,6 +1,7 @@
 """Payments: requested, shown to their owner, and confirmed by those who have taken the money."""
 
 from datetime import timedelta
+from functools import partial
 
 from ainp.adapters.payments import Providers
 from ainp.core.did import parse_did
@@ -8,8 +9,9 @@ from ainp.core.errors import FeatureDisabled, Forbidden, InvalidRequest
 from ainp.core.payment import CURRENCY, PaymentRefused, PaymentState, WebhookError, check_time, method_of
 from ainp.http import paying
 from ainp.http.call import Call, Reply
+from ainp.http.route import Handler
 from ainp.operations import payments
-from ainp.operations.payments import Settled, Wanted
+from ainp.operations.payments import Asked, Settled, Wanted
 from ainp.store.payments import Kept
 from ainp.telemetry import Line
 from ainp.telemetry.metrics import BOUGHT, PAYMENTS
@@ -23,7 +25,22 @@ _SCHEMES = ("l402 ", "lsat ")
 async def open_request(call: Call) -> Reply:
     """Ask for a payment: an invoice of a provider, or, with the method credits, another agent is paid at once."""
     providers, wanted = _providers(call), _wanted(call)
-    kept = await payments.open_request(call.db, wanted, providers)
+    return _opened(await payments.open_request(call.db, wanted, providers))
+
+
+async def ask(call: Call) -> Handler:
+    """Have the invoice made; what is left to do is to write it."""
+    providers, wanted = _providers(call), _wanted(call)
+    if wanted.payee is not None:
+        return open_request
+    return partial(_keep, asked=await payments.ask(call.db, wanted, providers))
+
+
+async def _keep(call: Call, asked: Asked) -> Reply:
+    return _opened(await payments.keep(call.db, asked))
+
+
+def _opened(kept: Kept) -> Reply:
     request, invoice = kept.request, kept.request.invoice
     said = paying.challenge(request) if request.open else []
     reply = PaymentChallenge(
@@ -61,12 +78,29 @@ async def cancel(call: Call) -> Reply:
 
 async def confirm(call: Call) -> Reply:
     """Have the Lightning node asked now whether a request was paid; L402 credentials may say so."""
+    return _confirmed(await _looked(call))
+
+
+async def look(call: Call) -> Handler:
+    """Have the node asked, and what it says written: that counts once by itself. What is left to do is to say so."""
+    settled = await _looked(call)
+
+    async def show(_: Call) -> Reply:
+        return _confirmed(settled)
+
+    return show
+
+
+async def _looked(call: Call) -> Settled:
     providers = _providers(call)
     call.body(OwnerBody)
     id_ = call.id("id", what="Payment request")
     if (await payments.get(call.db, id_)).request.owner != call.by:
         raise Forbidden("only its owner confirms a payment request")
-    settled = await payments.confirm(call.db, id_, providers.lightning, shown=_credentials(call))
+    return await payments.confirm(call.db, id_, providers.lightning, shown=_credentials(call))
+
+
+def _confirmed(settled: Settled) -> Reply:
     return Reply(_shown(settled.kept), lines=lines_of(settled))
 
 

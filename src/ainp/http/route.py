@@ -36,7 +36,8 @@ class Route:
     In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
     *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
     need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts, nor does a *hook*,
-    which a provider calls that has signed the bytes.
+    which a provider calls that has signed the bytes. Where somebody outside is asked, *asks* does that without a
+    transaction, and returns what then does the rest in one.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Route:
     reads: bool = False
     envelope: bool = False
     hook: bool = False
+    asks: Callable[[Call], Awaitable[Handler]] | None = None
     rate: Group | None = None
     media_type: str = "application/json"
 

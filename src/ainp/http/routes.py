@@ -86,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
         post(f"{_AGENTS}/register", agents.register, wa.RegisteredReply, wa.RegisterBody, None, *ACTS),
         actor=wa.RegisterBody.claimed,
         newcomers=True,
+        asks=agents.describe,
         rate=Group.REGISTRATION,
     ),
     replace(

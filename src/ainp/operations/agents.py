@@ -9,13 +9,14 @@ from ainp.core import ledger
 from ainp.core.agent import Capability, check_capabilities, clamp_ttl
 from ainp.core.did import AgentDid, key_of_did
 from ainp.core.errors import AgentNotFound, InvalidDid
-from ainp.core.vectors import Sent
+from ainp.core.vectors import Sent, Vector
 from ainp.operations.discovery import Discovery
 from ainp.store import agents
 from ainp.store import discovery as vectors
 from ainp.store import ledger as accounts
 from ainp.store.agents import RegisteredAgent
 from ainp.store.db import Session
+from ainp.store.discovery import Prepared
 from ainp.store.ledger import Balance
 
 NO_KEY = "unresolved"  # a did:web is resolved when it first has to prove something; some did:key can't be decoded
@@ -48,12 +49,30 @@ class Description:
     ttl_ms: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The same with the vectors that were made of it."""
+
+    said: Description
+    embedded: tuple[Prepared, list[Vector | None]] | None
+
+
 async def register(
     db: Session, did: AgentDid, said: Description, *, policy: GrantPolicy, discovery: Discovery
 ) -> Registration:
     """Register *did* or renew it, with exactly these capabilities; the first time, ever, it gets its welcome grant."""
+    return await enter(db, did, await described(db, said, discovery), policy=policy)
+
+
+async def described(db: Session, said: Description, discovery: Discovery) -> Described:
+    """Check what an agent says, and have its vectors made: a server may be asked, and take its time."""
     check_capabilities(said.capabilities)
-    embedded = await discovery.describe(db, said.capabilities, said.embeddings)
+    return Described(said, await discovery.describe(db, said.capabilities, said.embeddings))
+
+
+async def enter(db: Session, did: AgentDid, known: Described, *, policy: GrantPolicy) -> Registration:
+    """Register *did* as it is described."""
+    said, embedded = known.said, known.embedded
     grant = ledger.welcome_grant(did, policy.amount)
     async with db.transaction() as tx:
         written = await agents.register(

@@ -1,8 +1,9 @@
 """
 Payments: requests are opened, paid once, expired.
 
-A provider is asked outside of a transaction, between two of them; what it says is written under the request's lock. So
-a process that dies leaves a request that expires, never a credit without a receipt or one too many.
+A provider is asked outside of a transaction: between two of them, or before the one of a request that has a key. What
+it says is written under the request's lock. So a process that dies leaves a request that expires, or an invoice that
+nobody knows, never a credit without a receipt or one too many.
 """
 
 import secrets
@@ -16,6 +17,7 @@ from ainp.core.did import AgentDid
 from ainp.core.errors import AgentNotFound, BrokerError, InsufficientCredits, NotFound
 from ainp.core.ids import uuid7
 from ainp.core.payment import (
+    Invoice,
     Method,
     Notice,
     PaymentRefused,
@@ -31,7 +33,7 @@ from ainp.core.payment_limits import MAX_OPEN_PAYMENTS
 from ainp.core.trail import Record, Trace
 from ainp.store import audit, payments
 from ainp.store.db import Session
-from ainp.store.payments import Kept, Receipt
+from ainp.store.payments import Kept, Receipt, Standing
 
 EXPIRY_BATCH = 200
 LOOK_BATCH = 100
@@ -50,6 +52,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is not written yet, and the invoice that a provider has made of it."""
+
+    wanted: Wanted
+    request: PaymentRequest
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What a provider's word has changed; *changed* is False if it was known."""
 
@@ -59,9 +70,7 @@ class Settled:
 
 async def open_request(db: Session, wanted: Wanted, providers: Providers) -> Kept:
     """Ask a provider for an invoice, or pay another agent at once."""
-    check_amount(wanted.amount)
-    check_description(wanted.description)
-    check_payee(wanted.owner, wanted.method, wanted.payee)
+    _check(wanted)
     if wanted.payee is not None:
         return await _transfer(db, wanted, wanted.payee)
     provider = providers.of(wanted.method)
@@ -78,6 +87,29 @@ async def open_request(db: Session, wanted: Wanted, providers: Providers) -> Kep
         after = held.request.opened(invoice)
         await payments.save(tx, [after], events=[after.event(held.now)])
     return await get(db, request.id)
+
+
+async def ask(db: Session, wanted: Wanted, providers: Providers) -> Asked:
+    """
+    Ask a provider for an invoice of a request that `keep` writes, in a transaction that could not begin before.
+
+    If nobody does, an invoice is left of which nobody was told.
+    """
+    _check(wanted)
+    provider = providers.of(wanted.method)
+    request = _request(wanted, await _standing(db, wanted))
+    return Asked(wanted, request, await provider.open(request))
+
+
+async def keep(db: Session, asked: Asked) -> Kept:
+    """Write a request with the invoice that its provider has made."""
+    async with db.transaction() as tx:
+        await payments.begin(tx, asked.wanted.owner)
+        now = (await _standing(tx, asked.wanted)).now
+        await payments.insert(tx, asked.request)
+        after = asked.request.opened(asked.invoice)
+        await payments.save(tx, [after], events=[after.event(now)])
+    return await get(db, asked.request.id)
 
 
 async def offer(db: Session, wanted: Wanted, providers: Providers) -> Kept:
@@ -208,12 +240,28 @@ async def _transfer(db: Session, wanted: Wanted, payee: AgentDid) -> Kept:
 
 
 async def _begin(tx: Session, wanted: Wanted) -> PaymentRequest:
-    standing = await payments.begin(tx, wanted.owner, wanted.payee)
+    await payments.begin(tx, wanted.owner)
+    return _request(wanted, await _standing(tx, wanted))
+
+
+async def _standing(db: Session, wanted: Wanted) -> Standing:
+    """What is known before a request is opened, unless that refuses it."""
+    standing = await payments.standing(db, wanted.owner, wanted.payee)
     for did, known in ((wanted.owner, standing.owner), (wanted.payee, standing.payee)):
         if not known:
             raise AgentNotFound(f"Agent not found: {did}", did=did)
     if standing.open >= MAX_OPEN_PAYMENTS:
         raise TooManyPayments(f"found {standing.open} open payment requests, expected fewer than {MAX_OPEN_PAYMENTS}")
+    return standing
+
+
+def _check(wanted: Wanted) -> None:
+    check_amount(wanted.amount)
+    check_description(wanted.description)
+    check_payee(wanted.owner, wanted.method, wanted.payee)
+
+
+def _request(wanted: Wanted, standing: Standing) -> PaymentRequest:
     return PaymentRequest(
         id=uuid7(standing.now, secrets.token_bytes(10)),
         owner=wanted.owner,

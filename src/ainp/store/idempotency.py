@@ -37,6 +37,12 @@ async def claim(db: Session, scope: Scope, *, body_hash: bytes) -> FirstAnswer |
     return FirstAnswer(row["body_hash"], row["status"], row["response"])
 
 
+async def used(db: Session, scope: Scope) -> bool:
+    """Whether a key has an answer."""
+    mine = (scope.actor, scope.method, scope.path, scope.key)
+    return await db.fetchval(_SQL["used"], *mine) is not None
+
+
 async def keep(db: Session, scope: Scope, *, status: int, response: bytes) -> None:
     """Keep the answer with what it did."""
     await db.execute(_SQL["keep"], scope.actor, scope.method, scope.path, scope.key, status, response)

@@ -45,9 +45,13 @@ class Receipt:
     notice: Notice
 
 
-async def begin(db: Session, owner: AgentDid, payee: AgentDid | None) -> Standing:
-    """Take an agent's turn to open requests; what there is to know before."""
+async def begin(db: Session, owner: AgentDid) -> None:
+    """Take an agent's turn to open requests."""
     await db.execute(_SQL["begin"], owner)
+
+
+async def standing(db: Session, owner: AgentDid, payee: AgentDid | None) -> Standing:
+    """What there is to know before a request is opened; it stays so while one has the turn."""
     row = await db.fetchrow(_SQL["standing"], owner, payee)
     assert row is not None
     return Standing(row["owner"], row["payee"], row["open"], row["now"])

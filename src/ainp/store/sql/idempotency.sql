@@ -9,6 +9,11 @@ RETURNING key
 -- name: get
 SELECT body_hash, status, response FROM idempotency_keys WHERE actor = $1 AND method = $2 AND path = $3 AND key = $4
 
+-- name: used
+-- Whether a key has an answer that still counts; waits for nobody.
+SELECT true FROM idempotency_keys
+ WHERE actor = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at >= now() - interval '24 hours'
+
 -- name: keep
 UPDATE idempotency_keys SET status = $5, response = $6 WHERE actor = $1 AND method = $2 AND path = $3 AND key = $4
 
