@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -309,6 +310,32 @@ def test_a_migration_that_was_rolled_back_by_hand_fails(
         assert set(failing(found)) >= {"migrations", "ready", "AinpMigrationsMissing"}
         assert failing(found)["migrations"] == "run `ainp migrate up`"
         assert found["negotiation"]["why"] == "migrations are missing"
+
+
+def test_what_the_database_refuses_unforeseen_is_a_failing_line_and_all_others_are_shown(compat: Deployed) -> None:
+    role = f"nearly_nobody_{os.getpid()}"
+    compat.sql(f"CREATE ROLE {role}", f"GRANT SELECT ON schema_migrations TO {role}")
+    try:
+        found = compat.lines(DATABASE_URL=f"{compat.url}{'&' if '?' in compat.url else '?'}role={role}")
+    finally:
+        compat.sql(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+    assert set(failing(found)) == {"receipts", "negotiation"}
+    assert "permission denied for table job_runs" in found["receipts"]["why"]
+    assert found["negotiation"]["why"] == "no canary can be made: permission denied for table cohorts"
+    assert {found[step.name]["result"] for step in STEPS[1:]} == {"skip"}
+    assert {line["part"] for name, line in found.items() if name != "summary"} == set(Part)
+
+
+def test_a_canary_that_can_t_be_closed_says_why(compat: Deployed) -> None:
+    compat.sql("ALTER TABLE cohorts ADD CONSTRAINT never_closed CHECK (closed_at IS NULL) NOT VALID")
+    try:
+        found = compat.lines("--only", "canary")
+    finally:
+        compat.sql("ALTER TABLE cohorts DROP CONSTRAINT never_closed")
+
+    assert set(failing(found)) == {"returned"}
+    assert "never_closed" in found["returned"]["why"]
 
 
 @pytest.mark.long

@@ -47,6 +47,14 @@ def test_an_unwell_broker_is_told() -> None:
     assert "017 (pending)" in found["ready"].why
 
 
+def test_tables_that_can_t_be_read_are_told_once() -> None:
+    found = lines(s=replace(S, unreadable="permission denied for table job_runs", jobs=(), traffic=None, standing={}))
+
+    assert {name for name, one in found.items() if one.result is Result.FAIL} == {"receipts"}
+    assert found["receipts"].why == "permission denied for table job_runs"
+    assert "DATABASE_URL" in found["receipts"].fix
+
+
 def test_a_redis_that_is_away_is_a_warning_as_nothing_stops() -> None:
     found = lines(a=replace(A, checks={"redis": "away: limits are counted on this node alone"}))["ready"]
 

@@ -173,7 +173,8 @@ class Stored:
     valid_until: datetime | None = None
     migrations: tuple[Migrated, ...] = ()
     jobs: tuple[Ran, ...] = ()
-    traffic: Traffic | None = None  # None: migrations are missing
+    unreadable: str = ""  # why its tables can't be read; then nothing that follows is known
+    traffic: Traffic | None = None  # None: migrations are missing, or it is unreadable
     standing: Mapping[str, float] = field(default_factory=dict)  # by the names that alerts have for it
 
     @property

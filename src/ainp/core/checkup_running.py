@@ -26,6 +26,8 @@ OBSERVED = About(_M, "reputation", "Reputation updates: match settlement rate, c
 CRON = About(_M, "cron", "Cron job health: no job silent for two intervals, none failing")
 
 _RUN_JOBS = "JOBS_ENABLED=true, or run `ainp work`; its log says what a job failed on"
+_READABLE = "let the role of DATABASE_URL read every table, as the broker's does; `ainp fsck` names what else is wrong"
+_NOT_SAID = "the database can't say: migrations are missing or it does not answer"
 
 
 def after(c: Configured, s: Stored, a: Answered, *, version: str) -> Iterator[Line]:
@@ -50,8 +52,9 @@ def monitoring(c: Configured, s: Stored, a: Answered) -> Iterator[Line]:
     """The queries of the checklist with their expectations; canaries are not counted."""
     t = s.traffic
     if t is None:
-        for about in (CREATED, ATTESTED, FINALIZED, OBSERVED):
-            yield about.unknown("the database can't say: migrations are missing or it does not answer")
+        yield CREATED.wrong(s.unreadable, _READABLE) if s.unreadable else CREATED.unknown(_NOT_SAID)
+        for about in (ATTESTED, FINALIZED, OBSERVED):
+            yield about.unknown(_NOT_SAID)
     else:
         yield from _numbers(t)
     yield _cron(c, s, a)
@@ -115,7 +118,7 @@ def _job(about: About, job: str, on: bool, every_s: float, s: Stored, a: Answere
     if not on:
         return about.wrong("switched off in the settings", "switch it on: docs/proof-of-usefulness.md")
     if s.problem or s.traffic is None:
-        return about.unknown("the database can't say: migrations are missing or it does not answer")
+        return about.unknown(_NOT_SAID)
     found = _run_of(job, s)
     if found is not None and found.error is not None:
         return about.wrong(f"its last run failed: {found.error}", _RUN_JOBS)

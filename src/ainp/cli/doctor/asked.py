@@ -119,6 +119,8 @@ async def ask(way: Way, settings: Settings) -> Answered:
             return Answered(url=way.url, problem=f"{way.url}: {str(error) or type(error).__name__}")
         except msgspec.MsgspecError as error:
             return Answered(url=way.url, problem=f"{way.url} answers what no broker does: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is a line, and all others are shown
+            return Answered(url=way.url, problem=f"{way.url}: {type(error).__name__}: {error}")
     return Answered(
         url=way.url,
         status=answer.status_code,

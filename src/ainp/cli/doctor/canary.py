@@ -16,11 +16,11 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from ainp.cli.connection import reason_of
 from ainp.cli.doctor.asked import Way
 from ainp.client import AinpError, AsyncClient, Identity, Refused, verify_receipt
 from ainp.core.checkup import About, Line, Part
 from ainp.core.did import parse_did
-from ainp.core.errors import BrokerError
 from ainp.operations import cohorts
 from ainp.operations.committees import Epochs
 from ainp.settings import Settings
@@ -33,6 +33,7 @@ _LENT = 10_000  # atomic units, or as much as it takes for a reputation to move
 _ALL_S = 20.0  # for all of it
 _NOTICE_S = 10.0
 _DEFAULT_FEE_BP = 2000
+_REPORT = "see PostgreSQL's log; `ainp fsck` proves the books. If both are right, report it: this is a bug"
 _P = Part.CANARY
 
 NEGOTIATED = About(_P, "negotiation", "Two agents negotiate, and the price is reserved")
@@ -255,20 +256,25 @@ async def fly(way: Way, settings: Settings, database: Database) -> AsyncGenerato
         try:
             await cohorts.close_overdue(database, policy=policy, epochs=epochs)
             number = await cohorts.begin(database, [parse_did(did) for did in canary.dids], lent=canary.lent)
-        except BrokerError as error:
-            for about, _ in canary.steps():
-                yield about.unknown(f"no canary can be made: {error.message}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is a line, and all others are shown
+            first, *others = STEPS
+            yield first.wrong(f"no canary can be made: {reason_of(error)}", _REPORT)
+            for about in others:
+                yield about.unknown(f"not tried, as {first.name!r} failed")
             return
         closed: Lent | None = None
+        why = "the database went away"
         try:
             async with aclosing(_steps(canary)) as lines:
                 async for line in lines:
                     yield line
         finally:
-            with suppress(BrokerError):  # a job of the broker does it later
+            try:
                 closed = await asyncio.shield(cohorts.close(database, number, policy=policy, epochs=epochs))
+            except Exception as error:  # noqa: BLE001 - as above, and a job of the broker does it later
+                why = reason_of(error)
         if closed is None:
-            yield RETURNED.wrong("the database went away", "a job of the broker closes it within minutes: look again")
+            yield RETURNED.wrong(why, "a job of the broker closes it within minutes: look again")
         else:
             found = f"{closed.returned} of {closed.lent} atomic units"
             yield RETURNED.must(closed.returned == closed.lent, found, "run `ainp fsck`, which proves where money is")
@@ -303,3 +309,5 @@ async def _try(about: About, step: Callable[[], Awaitable[str]], deadline: float
         return about.wrong(
             str(error) or type(error).__name__, "the message says what was expected; see the broker's log"
         )
+    except Exception as error:  # noqa: BLE001 - a bug of this step must not hide the lines after it
+        return about.wrong(f"{type(error).__name__}: {error}", _REPORT)

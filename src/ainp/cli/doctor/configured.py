@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -92,8 +93,9 @@ def _aged(settings: Settings) -> Iterator[Secret]:
         ".env": Path(".env") if settings.secrets else None,
     }
     for name, path in named.items():
-        if path is not None and path.is_file():
-            yield Secret(name, max(0.0, time.time() - path.stat().st_mtime) / _DAY_S)
+        with suppress(OSError):  # of others, who look after it
+            if path is not None and path.is_file():
+                yield Secret(name, max(0.0, time.time() - path.stat().st_mtime) / _DAY_S)
 
 
 def _redis(settings: Settings) -> Link | None:

@@ -132,7 +132,16 @@ async def _examined(database: Database, settings: Settings) -> Stored:
         if settings.database_url is None:
             return Stored(problem=f"the embedded PostgreSQL of {settings.data_dir} does not run")
         return Stored(problem=reason_of(error))
-    return await doctor.examine(database)
+    try:
+        found = await doctor.examine(database)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is a line, and all others are shown
+        return Stored(problem=reason_of(error))
+    if found.problem:
+        return found
+    try:
+        return await doctor.watch(database, found)
+    except Exception as error:  # noqa: BLE001 - as above
+        return replace(found, unreadable=reason_of(error))
 
 
 async def _canary(wanted: Wanted, show: Show, place: _Place, facts: _Facts) -> AsyncGenerator[Line, None]:
