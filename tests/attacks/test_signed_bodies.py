@@ -275,3 +275,43 @@ async def test_terms_that_have_changed_are_not_accepted(target: Target) -> None:
     for named in ({"terms_hash": target.other["terms_hash"]}, {"round_number": 2}):
         body = json.dumps(named).encode()
         await target.refuses(signed(BOB, "POST", path, body), 409, "PROPOSAL_CHANGED", writes=NONCES)
+
+
+async def test_what_is_sent_again_does_not_show_that_its_signer_is_alive(target: Target) -> None:
+    """Else who has captured a request, or an envelope, could keep a dead agent among those that are drawn."""
+    seen, url = target.api.api.broker.take_seen, f"{target.base}/api/agents/register"
+    body = b'{"did":"%s","capabilities":[]}' % CAROL.did.encode()
+    for sent in (
+        signed(CAROL, "POST", url, body),
+        signed(CAROL, "POST", url, body).put("Idempotency-Key", "alive"),
+        bare(target, ENVELOPE, letter()),
+    ):
+        seen()
+        assert (await target.send(sent)).status == 200
+        assert seen() == {CAROL.did}
+
+        await target.refuses(sent, 409, "REPLAY_DETECTED")
+        assert seen() == set()
+
+
+async def test_a_verdict_that_is_sent_again_with_its_key_does_not_either(target: Target) -> None:
+    """It is given its first answer without anybody having looked at its signature."""
+    seen, said = target.api.api.broker.take_seen, text(spoken(target, CAROL, kind="SAFETY_PASS"), by_did=CAROL.did)
+    sent = bare(target, target.attestations, said).put("Idempotency-Key", "safe")
+    seen()
+    assert (await target.send(sent)).status == 201
+    assert seen() == {CAROL.did}
+
+    async with target.untouched():
+        assert (await target.send(sent)).status == 201
+    assert seen() == set()
+
+
+async def test_what_is_refused_does_not_show_that_its_signer_is_alive(target: Target) -> None:
+    seen = target.api.api.broker.take_seen
+    for key in (None, "too-much"):
+        sent = signed(CAROL, "POST", f"{target.base}/api/stakes", b'{"amount_atomic":999999999999}')
+        seen()
+        assert (await target.send(sent.put("Idempotency-Key", key))).status == 402
+
+        assert seen() == set()

@@ -34,7 +34,7 @@ from ainp.core.http_signature import Message
 from ainp.core.rate_policy import Group
 from ainp.http import body as bodies
 from ainp.http import docs, envelopes, media, paying, problems, rates, refusals, websocket
-from ainp.http.auth import act, check_way, is_admin, prove, read_as
+from ainp.http.auth import act, check_way, is_admin, notice, prove, read_as
 from ainp.http.call import Call, encode
 from ainp.http.fields import Fields
 from ainp.http.outside import Outside
@@ -210,6 +210,8 @@ async def _reply(route: Route, call: Call, raw: bytes, outside: Outside) -> _Ans
             await envelopes.used(call)
         raise
     await envelopes.used(call)
+    if answer.status < 400:  # noqa: PLR2004 - a refusal may be the answer that a key has kept
+        notice(call)
     return answer
 
 

@@ -76,8 +76,13 @@ def act(call: Call, claimed: str | None, *, signed_body: bool = False) -> None:
     else:
         raise Unauthenticated(UNSIGNED)
     call.actor = call.scope[ACTOR] = parse_did(named)
-    if call.proof is not None or not signed_body:
-        call.broker.notice(call.actor)
+    call.alive = call.proof is not None or not signed_body
+
+
+def notice(call: Call) -> None:
+    """Note that who acts is alive; once it is done, as anybody can send again what was captured, and is refused."""
+    if call.alive:
+        call.broker.notice(call.by)
 
 
 def read_as(call: Call) -> None:

@@ -54,6 +54,7 @@ class Call:
     content: Struct | None = None
     proof: Proof | None = None
     actor: AgentDid | None = None
+    alive: bool = False  # whether the actor is there, if this is not refused: nobody else can have sent it
     reader: AgentDid | None = None  # None: may read everything
     envelope: Envelope | None = None
     cbor: bool = False  # as the body was sent

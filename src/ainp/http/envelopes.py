@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from ainp.core.envelope import OF_VALUES, Envelope, Verified, open_envelope, signed_part, verify
 from ainp.core.errors import BrokerError, InsufficientCredits, RateLimited, Unavailable
 from ainp.core.mail_guard import Greylisted
-from ainp.http.auth import act
+from ainp.http.auth import act, notice
 from ainp.http.call import Call, Reply
 from ainp.store.nonces import nonce_of
 from ainp.store.once import Once
@@ -29,7 +29,7 @@ async def receive(call: Call, raw: bytes) -> None:
     if verified is not None:
         ENVELOPES.of(verified.scheme.value).count()
     act(call, envelope.sender, signed_body=True)
-    call.broker.notice(envelope.sender)
+    call.alive = True
     # An id counts once; that of a request's own signature is another thing, and need not be kept beside it.
     nonce = nonce_of(envelope.sender, f"envelope\0{envelope.id}", until=envelope.remembered_until)
     call.db = Once(call.broker.database, nonce)
@@ -46,6 +46,7 @@ async def handle(call: Call, raw: bytes, handler: Callable[[Call], Awaitable[Rep
             await used(call)
         raise
     await used(call)
+    notice(call)
     return reply
 
 
