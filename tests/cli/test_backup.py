@@ -191,7 +191,7 @@ def test_a_database_in_use_is_refused(saved: Path, database_url: str) -> None:
     refused = asyncio.run(with_a_broker())
 
     assert refused.exit_code == 2
-    assert "connections of brokers, workers or commands use the database" in refused.stderr
+    assert "brokers, workers or commands use the database" in refused.stderr
 
 
 def test_a_damaged_file_is_refused_before_anything_is_touched(

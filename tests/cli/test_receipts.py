@@ -64,7 +64,7 @@ def test_silent_members_are_named_as_text_and_as_json(url: str) -> None:
     assert (text.exit_code, as_json.exit_code) == (1, 1)
     assert text.stdout.startswith(f"{settled['task_id']} pending: 2 of 3 passed, 5 of 5 seats, extended 0 times")
     assert f"why: 2 of 3 have passed, 0 failed; 3 of 5 members are silent: {', '.join(committee[2:])}" in text.stdout
-    assert text.stdout.endswith("1 receipts are stuck\n")
+    assert text.stdout.endswith("1 receipt is stuck\n")
     assert (row["task_id"], row["silent"], sorted(row["passed"])) == (
         settled["task_id"],
         committee[2:],

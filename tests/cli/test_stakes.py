@@ -40,7 +40,7 @@ def test_stakes_are_listed(staked: str) -> None:
     assert (shown.exit_code, as_json.exit_code) == (0, 0), shown.output
     row = next(line.split() for line in shown.stdout.splitlines() if staked in line)
     assert [*row[:4], *row[5:]] == [staked, "10000", "6000", "4000", "0", "yes"]
-    assert shown.stdout.endswith("1 stakes, 10000 atomic units\n")
+    assert shown.stdout.endswith("1 stake, 10000 atomic units\n")
     assert json.loads(as_json.stdout)["active"] == 6000
 
 

@@ -32,7 +32,7 @@ def test_the_commands_of_both_pages_do_what_they_say(tmp_path: Path, monkeypatch
             said[line] = result.stdout
         assert broker.end() == 0
 
-    assert "1 stakes, 6000 atomic units" in said["ainp stakes"]
+    assert "1 stake, 6000 atomic units" in said["ainp stakes"]
     assert said["ainp audit --limit 20"].count("passed work it had not read") == 2
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ainp.core import limits, message_limits, payment_limits
 from ainp.core.limits import Limit, Of
+from ainp.core.words import counted
 
 _MODULES = (limits, message_limits, payment_limits)
 _TABLE = {name: limit for module in _MODULES for name, limit in limits.table(module.__name__).items()}
@@ -45,7 +46,7 @@ def _rows(of: Of) -> Iterator[str]:
 def _value(name: str) -> str:
     value = next(getattr(module, name) for module in _MODULES if hasattr(module, name))
     if isinstance(value, timedelta):
-        return f"{value.days} days" if value.days else f"{value.seconds} s"
+        return counted(value.days, "day") if value.days else f"{value.seconds} s"
     for size, unit in ((1 << 20, "MiB"), (1 << 10, "KiB")):
         if "BYTES" in name and value % size == 0:
             return f"{value // size} {unit}"

@@ -16,6 +16,7 @@ from rich.table import Table
 from ainp.cli.connection import database_url, in_one_line
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.trail import Trace, printable
+from ainp.core.words import counted
 from ainp.operations import trail
 from ainp.settings import load_settings
 from ainp.store.audit import Kept, Wanted
@@ -85,7 +86,7 @@ def _tell(found: list[Kept]) -> None:
     for kept in found:
         table.add_row(_time(kept), kept.trace, _short(kept.agent_did), kept.address or "", _details(kept))
     Console(soft_wrap=True, markup=False, highlight=False, emoji=False).print(table)
-    typer.echo(f"{len(found)} records")
+    typer.echo(counted(len(found), "record"))
 
 
 def _line(kept: Kept, *, as_json: bool) -> str:

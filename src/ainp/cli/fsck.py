@@ -16,6 +16,7 @@ from rich.table import Table
 from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.exits import CANNOT
 from ainp.core.audit import Finding
+from ainp.core.words import counted
 from ainp.operations import fsck as operations
 from ainp.operations.fsck import PARTS, Begun, Event, Part, Skipped
 from ainp.settings import load_settings
@@ -142,7 +143,7 @@ def _tell(report: _Report) -> None:
     missing = sorted({name for names in report.skipped.values() for name in names})
     if missing:
         typer.echo(f"migrations are missing: {', '.join(missing)}; see `ainp migrate status`")
-    typer.echo(f"{report.wrong} findings" if report.wrong else "nothing wrong was found")
+    typer.echo(counted(report.wrong, "finding") if report.wrong else "nothing wrong was found")
 
 
 def _summary(report: _Report) -> dict[str, object]:

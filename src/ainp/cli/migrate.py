@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
+from ainp.core.words import counted
 from ainp.settings import load_settings
 from ainp.store import migrate
 from ainp.store.migrate import State, Status
@@ -92,7 +93,8 @@ def _tell_losses(going: list[Going]) -> None:
         typer.echo(f"  {one.name}")
         for loss in one.losses:
             typer.echo(f"    {loss}")
-    typer.echo(f"{sum(one.rows for one in going)} rows have something that would be lost")
+    rows = sum(one.rows for one in going)
+    typer.echo(f"{counted(rows, 'row')} {'has' if rows == 1 else 'have'} something that would be lost")
 
 
 def _tell(step: migrate.Step) -> None:

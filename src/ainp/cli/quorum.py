@@ -15,6 +15,7 @@ from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.exits import REFUSED
 from ainp.core.advice import MAX_SEATS, Choice, Network, advise, capture_most, colluders_among, weigh
 from ainp.core.errors import InvalidRequest
+from ainp.core.words import counted
 from ainp.operations.committees import Epochs
 from ainp.settings import Settings, load_settings
 from ainp.store.db import Database
@@ -102,7 +103,7 @@ def _tell(network: Network, most: Fraction, now: Choice | None, found: Choice | 
         chances = (_percent(pairs[pair].capture), _percent(pairs[pair].stall))
         table.add_row(str(pair[0]), str(pair[1]), *chances, ", ".join(notes))
     Console(soft_wrap=True, markup=False, highlight=False, emoji=False).print(table)
-    typer.echo(f"{network.agents} agents can be drawn, {network.colluders} of them collude")
+    typer.echo(f"{counted(network.agents, 'agent')} can be drawn, {network.colluders} of them collude")
     if found is None:
         typer.echo(
             f"no committee is captured in at most {_percent(most)} of draws and decides often enough: more honest"

@@ -17,6 +17,7 @@ from ainp.core.ids import TaskId
 from ainp.core.receipt import ReceiptStatus
 from ainp.core.stuck import silent_members
 from ainp.core.trail import printable
+from ainp.core.words import counted
 from ainp.operations import stuck as operations
 from ainp.operations.committees import Epochs
 from ainp.operations.stuck import Open
@@ -50,7 +51,8 @@ def stuck(
     for one in found:
         typer.echo(msgspec.json.encode(_row(one)).decode() if as_json else "\n".join(_lines(one)))
     if not as_json:
-        typer.echo(f"{len(found)} receipts are stuck" if found else "no receipt is stuck")
+        verb = "is" if len(found) == 1 else "are"
+        typer.echo(f"{counted(len(found), 'receipt')} {verb} stuck" if found else "no receipt is stuck")
     if found:
         raise typer.Exit(REFUSED)
 
@@ -111,7 +113,7 @@ def _interval(cron: str) -> timedelta:
 def _lines(one: Open) -> list[str]:
     receipt = one.case.receipt
     seats = f"{len(receipt.committee)} of {receipt.size} seats{', short' if receipt.short else ''}"
-    course = f"extended {receipt.extensions} times, opened {receipt.created_at:%Y-%m-%d %H:%M}Z"
+    course = f"extended {counted(receipt.extensions, 'time')}, opened {receipt.created_at:%Y-%m-%d %H:%M}Z"
     lines = [f"{receipt.id} {receipt.status}: {one.case.tally.have} of {receipt.quorum} passed, {seats}, {course}"]
     for reason in one.reasons:
         lines += [f"  why: {reason.found}", f"  fix: {reason.fix}"]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
 from ainp.core.trail import printable
+from ainp.core.words import counted
 from ainp.operations import rewards as operations
 from ainp.operations.rewards import Hour
 from ainp.settings import Settings, load_settings
@@ -71,7 +72,7 @@ def _print(hour: Hour, settings: Settings) -> None:
     of = "" if hour.paid else f" of {has}"
     typer.echo(
         f"hour {hour.begins.isoformat(timespec='hours')} {state}: {hour.total}{of} atomic units,"
-        f" {hour.from_pool} of them from the pool, for {hour.recipients} agents"
+        f" {hour.from_pool} of them from the pool, for {counted(hour.recipients, 'agent')}"
     )
     if not settings.usefulness_reward_pool_enabled:
         typer.echo("USEFULNESS_REWARD_POOL_ENABLED=false: nothing will be paid")

@@ -13,6 +13,7 @@ from rich.table import Table
 from ainp.cli.connection import database_url, in_one_line
 from ainp.core.did import parse_did
 from ainp.core.trail import printable
+from ainp.core.words import counted
 from ainp.operations import stakes as operations
 from ainp.operations.committees import Epochs
 from ainp.operations.stakes import Slash, Slashed
@@ -46,7 +47,7 @@ def stakes(
         amounts = (str(row[name]) for name in ("locked", "active", "withdrawing"))
         table.add_row(printable(one.did, len(one.did)), *amounts, until, str(row["slashed_total"]), seat)
     Console(soft_wrap=True, markup=False, highlight=False, emoji=False).print(table)
-    typer.echo(f"{len(found)} stakes, {sum(one.stake.locked for one in found)} atomic units")
+    typer.echo(f"{counted(len(found), 'stake')}, {counted(sum(one.stake.locked for one in found), 'atomic unit')}")
 
 
 def slash(

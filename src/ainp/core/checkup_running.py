@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from ainp.core.alerts import ALERTS, Alert, Severity
 from ainp.core.checkup import About, Answered, Configured, Line, Part, Ran, Stored, Traffic
+from ainp.core.words import counted
 
 FINALIZER, AGGREGATOR = "pou-finalizer", "usefulness-aggregation"
 INTERVALS = 2.0  # a job that has not run for so many of its intervals does not run
@@ -154,14 +155,15 @@ def _silent_s(job: str, s: Stored, a: Answered) -> float | None:
 
 
 def _numbers(t: Traffic) -> Iterator[Line]:
-    said = f"{t.opened} receipts, {t.settled} settlements in the last hour"
+    said = f"{counted(t.opened, 'receipt')}, {counted(t.settled, 'settlement')} in the last hour"
     yield CREATED.must(t.settled == t.with_receipt, said, "run `ainp fsck`: both are written at once")
     said = (
-        f"{t.attested} attestations in the last hour; {t.passed} passing on {t.finalized} finalized, {t.needed} needed"
+        f"{counted(t.attested, 'attestation')} in the last hour; {t.passed} passing on {t.finalized} finalized,"
+        f" {t.needed} needed"
     )
     yield ATTESTED.must(t.passed >= t.needed, said, "run `ainp fsck`: nothing is finalized below its quorum")
     yield _finalized(t)
-    said = f"{t.observed} of {t.counting} receipts that count were observed, {t.agents} agents moved"
+    said = f"{t.observed} of {t.counting} receipts that count were observed, {counted(t.agents, 'agent')} moved"
     yield OBSERVED.must(t.observed == t.counting, said, "run `ainp fsck`: settling writes both at once")
 
 
@@ -183,4 +185,4 @@ def _cron(c: Configured, s: Stored, a: Answered) -> Line:
     for fact in ("finalizer_intervals", "aggregator_intervals"):
         if known.get(fact, 0.0) > INTERVALS and not wrong:
             wrong.append(f"{fact.partition('_')[0]} silent for {known[fact]:.0f} intervals")
-    return CRON.must(not wrong, "; ".join(wrong) or f"{len(s.jobs)} jobs have run, none failed", _RUN_JOBS)
+    return CRON.must(not wrong, "; ".join(wrong) or f"jobs that have run: {len(s.jobs)}, none failed", _RUN_JOBS)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ainp.core.checkup import About, Answered, Configured, Line, Link, Part, Stored
+from ainp.core.words import counted
 
 OLD_DAYS = 365.0  # a secret that is older has been seen by too many
 RENEW_DAYS = 14.0  # a certificate that ends sooner should have been renewed
@@ -146,7 +147,7 @@ def _certificate(c: Configured, now: datetime) -> Line:
     if c.certificate_until is None:
         return CERTIFICATE.unknown("the broker has none of its own (AINP_TLS_CERT)")
     days = (c.certificate_until - now).total_seconds() / 86_400
-    return CERTIFICATE.should(days >= RENEW_DAYS, f"good for {days:.0f} days", renew)
+    return CERTIFICATE.should(days >= RENEW_DAYS, f"good for {counted(round(days), 'day')}", renew)
 
 
 def _rotated(c: Configured, s: Stored, now: datetime) -> Line:
@@ -154,13 +155,16 @@ def _rotated(c: Configured, s: Stored, now: datetime) -> Line:
         days = (s.valid_until - now).total_seconds() / 86_400
         if days < RENEW_DAYS:
             rule = ROTATED.wrong if days <= 0 else ROTATED.doubtful
-            return rule(f"the password of the database is good for {days:.0f} days", "give its role another")
-    old = [f"{one.name} is {one.days:.0f} days old" for one in c.secrets if one.days > OLD_DAYS]
+            return rule(
+                f"the password of the database is good for {counted(round(days), 'day')}", "give its role another"
+            )
+    old = [f"{one.name} is {counted(round(one.days), 'day')} old" for one in c.secrets if one.days > OLD_DAYS]
     if old:
         return ROTATED.doubtful("; ".join(old), "write new ones, and restart the broker")
     if not c.secrets:
         return ROTATED.unknown("no secret is in a file whose age could be seen")
-    return ROTATED.right(f"the oldest file with one was written {max(one.days for one in c.secrets):.0f} days ago")
+    oldest = round(max(one.days for one in c.secrets))
+    return ROTATED.right(f"the oldest file with one was written {counted(oldest, 'day')} ago")
 
 
 def _rates(c: Configured, *, open_to_others: bool) -> Line:

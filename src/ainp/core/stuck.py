@@ -7,6 +7,7 @@ from enum import StrEnum
 from ainp.core.did import AgentDid
 from ainp.core.finalization import Case
 from ainp.core.receipt import ReceiptStatus
+from ainp.core.words import counted
 
 
 class Why(StrEnum):
@@ -81,11 +82,12 @@ def _of_job(around: Around) -> list[Reason]:
 def _unseated(case: Case, around: Around) -> Reason:
     size = case.receipt.size
     if around.candidates >= size:
-        words = f"no committee yet; {around.candidates} agents could be drawn, {size} are needed"
+        words = f"no committee yet; {counted(around.candidates, 'agent')} could be drawn, {size} are needed"
         return Reason(Why.NOT_SEATED_YET, words, "the finalizer seats one at its next run")
     return Reason(
         Why.TOO_FEW_CANDIDATES,
-        f"no committee: {around.candidates} agents could be drawn that were registered before it, {size} are needed",
+        f"no committee: {counted(around.candidates, 'agent')} could be drawn that were registered before it,"
+        f" {size} are needed",
         "have agents come back that were there before, or see POU_COMMITTEE_MIN_*; for later receipts register more"
         " agents or lower POU_M",
     )
@@ -103,9 +105,8 @@ def _short(case: Case, around: Around) -> Reason:
 
 def _silent(case: Case, around: Around) -> Reason:
     receipt, silent = case.receipt, silent_members(case)
-    who = (
-        f"{len(silent)} of {len(receipt.committee)} members are silent: {', '.join(silent)}" if silent else "all spoke"
-    )
+    among = f"of {counted(len(receipt.committee), 'member')} {'is' if len(silent) == 1 else 'are'} silent"
+    who = f"{len(silent)} {among}: {', '.join(silent)}" if silent else "all spoke"
     words = f"{case.tally.have} of {receipt.quorum} have passed, {len(case.tally.failed)} failed; {who}"
     return Reason(Why.SILENT_MEMBERS, words, _next(case, around))
 

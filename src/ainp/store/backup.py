@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 import asyncpg
 
 from ainp import __version__
+from ainp.core.words import counted
 from ainp.store import migrate
 from ainp.store.backup_file import Applied, BackupError, Counter, Manifest, Reader, Table, Writer
 from ainp.store.migrate import Migration, State
@@ -84,7 +85,8 @@ async def check_target(connection: asyncpg.Connection, *, replace: bool) -> None
     """Refuse a database that somebody uses, and one with anything in it unless that is to be replaced."""
     if users := await connection.fetchval(_SQL["in_use"]):
         raise BackupError(
-            f"{users} connections of brokers, workers or commands use the database; expected none: stop them first"
+            f"brokers, workers or commands use the database: found {counted(users, 'connection')}, expected none; stop"
+            " them first"
         )
     standing = await migrate.status(connection)
     if unknown := [one.name for one in standing if one.state is State.UNKNOWN]:

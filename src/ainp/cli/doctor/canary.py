@@ -21,6 +21,7 @@ from ainp.cli.doctor.asked import Way
 from ainp.client import AinpError, AsyncClient, Identity, Refused, verify_receipt
 from ainp.core.checkup import About, Line, Part
 from ainp.core.did import parse_did
+from ainp.core.words import counted
 from ainp.operations import cohorts
 from ainp.operations.committees import Epochs
 from ainp.settings import Settings
@@ -161,7 +162,7 @@ class Canary:
 
     async def _look(self) -> str:
         receipt = await self._client.receipt(self._task)
-        found = f"{receipt.status}, k={receipt.k}, m={receipt.m}, {len(receipt.committee)} seats"
+        found = f"{receipt.status}, k={receipt.k}, m={receipt.m}, {counted(len(receipt.committee), 'seat')}"
         wanted = self._settings
         if (receipt.status, receipt.k, receipt.m) != ("pending", wanted.pou_k, wanted.pou_m):
             raise _Broken(
@@ -172,8 +173,10 @@ class Canary:
     async def _draw(self) -> str:
         committee = (await self._client.committee(self._task)).committee
         if set(committee) - {did_of(auditor) for auditor in self._auditors} or len(committee) != len(self._auditors):
-            raise _Broken(f"{len(committee)} members, others among them", "update the broker: it knows no cohorts")
-        return f"{len(committee)} members, drawn from the canary's own list"
+            raise _Broken(
+                f"{counted(len(committee), 'member')}, others among them", "update the broker: it knows no cohorts"
+            )
+        return f"{counted(len(committee), 'member')}, drawn from the canary's own list"
 
     async def _members_only(self) -> str:
         return await self._refused(self._client, "AUDIT_PASS")
@@ -206,7 +209,7 @@ class Canary:
         await self._client.attest(self._task, "ACCEPTED", score=0.95, confidence=0.98)
         for auditor in self._auditors:
             await auditor.attest(self._task, "AUDIT_PASS", score=0.9, confidence=0.95)
-        return f"the client's and {len(self._auditors)} members' were taken"
+        return f"the client's and {len(self._auditors)} of the committee were taken"
 
     async def _finalized(self) -> str:
         receipt = await self._client.receipt(self._task)
