@@ -50,9 +50,23 @@ def test_what_breaks_off_leaves_what_was_there(tmp_path: Path, replace: bool) ->
     assert not replace or path.read_text() == "an older one"
 
 
-def test_a_place_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), written(tmp_path / "nowhere" / "a.zip") as out:
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nowhere/a.zip", "{0}/nowhere/a.zip can't be written: {0}/nowhere is no folder; make it, or name another"),
+        ("file/a.zip", "{0}/file/a.zip can't be written: {0}/file is no folder; make it, or name another"),
+        ("", "{0} is a folder; expected the name of a file in it"),
+        (f"{'a' * 240}.zip", "{1} can't be written in {0}: File name too long; name another place"),
+    ],
+    ids=["no folder", "a file for a folder", "a folder", "refused by the system"],
+)
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / place
+    with pytest.raises(BackupError) as refused, written(path, replace=True) as out:
         out.finish(EMPTY)
+
+    assert str(refused.value) == said.format(tmp_path, path)
 
 
 def test_a_reader_that_finds_no_backup_says_so(tmp_path: Path) -> None:

@@ -115,10 +115,17 @@ def written(path: Path, *, replace: bool = False) -> Iterator[Writer]:
 
     It is there whole or not at all: it is written beside, and renamed when it is on the disk.
     """
+    if path.is_dir():
+        raise BackupError(f"{path} is a folder; expected the name of a file in it")
     if not replace and path.exists():
         raise BackupError(f"{path} is there already; expected a new name, or --force to replace it")
+    if not path.parent.is_dir():
+        raise BackupError(f"{path} can't be written: {path.parent} is no folder; make it, or name another")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BackupError(f"{path} can't be written in {path.parent}: {error.strerror}; name another place") from error
     try:
         with os.fdopen(file, "w+b") as out:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
