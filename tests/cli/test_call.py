@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import pty
+import re
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
@@ -129,6 +133,42 @@ async def test_events_are_lines(shell: Shell) -> None:
 
     assert (done.exit_code, done.stderr) == (0, "")
     assert [json.loads(line)["number"] for line in done.stdout.splitlines()] == [1, 2]
+
+
+async def test_what_others_have_written_is_text_and_nothing_else(shell: Shell) -> None:
+    """It turns no direction, moves no cursor and hides nothing; what reads JSON finds it as it was written."""
+    odd = "pay \u202eeve\u202c \x9b2J\x1b[31m\u200b\u2028\u2066日本語 🙂"
+    body = json.dumps({"intent_id": odd, "responder_did": ME.did, "initial_proposal": {"price": 1}})
+    asked = await shell.ainp("call", "POST", "/api/negotiations", "-d", body, AINP_PRIVATE_KEY=OTHER.private_key)
+    number = len(json.loads((await shell.ainp("call", "GET", f"/api/negotiations?agent_did={ME.did}")).stdout))
+    told = await shell.ainp("events", "--since", str(number - 1), "--count", "1")
+    shown = await asyncio.to_thread(on_a_terminal, shell, f"/api/negotiations/{json.loads(asked.stdout)['id']}")
+
+    for said in (asked.stdout, told.stdout, shown):
+        assert "日本語 🙂" in said
+        assert r"pay \u202eeve\u202c \u009b2J" in said
+        assert all(character.isprintable() or character in "\n\r" for character in plain(said)), said
+    assert json.loads(asked.stdout)["intent_id"] == odd
+    assert json.loads(plain(shown))["intent_id"] == odd
+
+
+def on_a_terminal(shell: Shell, path: str) -> str:
+    """What `ainp call` shows of *path* to somebody who looks at it."""
+    ours, its = pty.openpty()
+    environment = an_environment(AINP_BASE_URL=shell.url, AINP_PRIVATE_KEY=ME.private_key, TERM="xterm")
+    subprocess.run([AINP, "call", "GET", path], env=environment, stdout=its, check=True, timeout=60)
+    os.close(its)
+    shown = b""
+    with suppress(OSError):  # how a terminal that nobody has open any more ends
+        while more := os.read(ours, 65536):
+            shown += more
+    os.close(ours)
+    return shown.decode()
+
+
+def plain(shown: str) -> str:
+    """The same without the command's own colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown)
 
 
 @pytest.mark.parametrize(

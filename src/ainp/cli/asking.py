@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ainp.cli.exits import CANNOT, INTERRUPTED
+from ainp.cli.say import say
 
 if TYPE_CHECKING:
     from ainp.client import Client
@@ -31,7 +32,7 @@ def a_client(command: str, *, key: Path | None, url: str | None, admin_token: st
         with Client(url or address, identity, admin_token=admin_token, timeout_s=timeout_s) as client:
             yield client
     except AinpError as error:
-        typer.echo(f"ainp {command}: {error}", err=True)
+        say(f"ainp {command}: {error}", err=True)
         raise typer.Exit(CANNOT) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error

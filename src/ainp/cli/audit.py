@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
+from ainp.cli.say import say
 from ainp.core.did import AgentDid, parse_did
 from ainp.core.trail import Trace, printable
 from ainp.core.words import counted
@@ -59,11 +60,11 @@ async def _show(url: str, wanted: Wanted, limit: int, *, as_json: bool, follow: 
             _tell(found)
             return
         for kept in found:
-            typer.echo(_line(kept, as_json=as_json))
+            say(_line(kept, as_json=as_json))
         if follow:
             async with aclosing(_coming(database, wanted, found)) as coming:
                 async for kept in coming:
-                    typer.echo(_line(kept, as_json=as_json))
+                    say(_line(kept, as_json=as_json))
     finally:
         await database.close()
 

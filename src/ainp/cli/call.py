@@ -10,10 +10,14 @@ import typer
 
 from ainp.cli.asking import Key, Url, a_client
 from ainp.cli.exits import REFUSED
+from ainp.cli.say import say
+from ainp.core.visible import visible
 
 if TYPE_CHECKING:
     import httpx
 
+_JSON = "application/json"
+_TEXTS = (_JSON, "text/")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -63,7 +67,7 @@ def call(  # noqa: PLR0913 - what a request has
         answer = client.exchange(ask, idempotency_key=idempotency_key)
     _show(answer, include=include)
     if not answer.is_success:
-        typer.echo(f"ainp call: {answer.status_code} {answer.reason_phrase}", err=True)
+        say(f"ainp call: {answer.status_code} {answer.reason_phrase}", err=True)
         raise typer.Exit(REFUSED)
 
 
@@ -97,13 +101,20 @@ def _token(name: str) -> str:
 
 def _show(answer: "httpx.Response", *, include: bool) -> None:
     if include:
-        typer.echo(f"HTTP {answer.status_code} {answer.reason_phrase}")
+        say(f"HTTP {answer.status_code} {answer.reason_phrase}")
         for name, value in answer.headers.items():
-            typer.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
         typer.echo()
-    if sys.stdout.isatty() and answer.headers.get("content-type", "").startswith("application/json"):
-        from rich.console import Console  # noqa: PLC0415 - takes a while, and is not for pipes
+    kind, piped = answer.headers.get("content-type", "").partition(";")[0], not sys.stdout.isatty()
+    if piped and kind and not kind.startswith(_TEXTS):
+        typer.echo(answer.content, nl=False)  # bytes, for a file
+        return
+    text = answer.content.decode(errors="backslashreplace")
+    if piped or not kind.startswith(_JSON):
+        say(text, nl=not text.endswith("\n"))
+        return
+    from rich.console import Console  # noqa: PLC0415 - takes a while, and is not for pipes
+    from rich.highlighter import JSONHighlighter  # noqa: PLC0415
 
-        Console().print_json(answer.text)
-    else:
-        typer.echo(answer.content, nl=not answer.content.endswith(b"\n"))
+    shown = visible(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    Console().print(JSONHighlighter()(shown), soft_wrap=True)

@@ -9,6 +9,7 @@ import asyncpg
 import typer
 
 from ainp.cli.exits import CANNOT
+from ainp.cli.say import say
 from ainp.core.errors import BrokerError, DatabaseUnavailable, SchemaBehind
 from ainp.settings import Settings, SettingsError
 from ainp.store.backup_file import BackupError
@@ -77,7 +78,7 @@ def in_one_line(command: str) -> Iterator[None]:
         yield
     except _REFUSALS as error:
         fix = "; `ainp migrate up` applies them" if isinstance(error, SchemaBehind) else ""
-        typer.echo(f"ainp {command}: {reason_of(error)}{fix}", err=True)
+        say(f"ainp {command}: {reason_of(error)}{fix}", err=True)
         raise typer.Exit(CANNOT) from error
 
 

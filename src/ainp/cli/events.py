@@ -4,10 +4,10 @@ from contextlib import closing
 from itertools import islice
 from typing import Annotated
 
-import msgspec
 import typer
 
 from ainp.cli.asking import Key, Url, a_client
+from ainp.cli.say import say_json
 
 
 def events(
@@ -28,4 +28,4 @@ def events(
     """
     with a_client("events", key=key, url=url) as client, closing(client.events(since=since)) as told:
         for event in islice(told, count):
-            typer.echo(msgspec.json.encode(event.frame))
+            say_json(event.frame)

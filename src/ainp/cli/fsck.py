@@ -15,7 +15,9 @@ from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.exits import CANNOT
+from ainp.cli.say import say_json
 from ainp.core.audit import Finding
+from ainp.core.visible import visible
 from ainp.core.words import counted
 from ainp.operations import fsck as operations
 from ainp.operations.fsck import PARTS, Begun, Event, Part, Skipped
@@ -97,9 +99,9 @@ class _Shown:
 
     def finding(self, finding: Finding) -> None:
         if self.as_json:
-            typer.echo(msgspec.json.encode(asdict(finding)).decode())
+            say_json(asdict(finding))
         else:
-            self.out.print(str(finding))
+            self.out.print(visible(str(finding)))
 
 
 async def _follow(database: Database, shown: _Shown) -> _Report:

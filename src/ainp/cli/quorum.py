@@ -5,7 +5,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.exits import REFUSED
+from ainp.cli.say import say_json
 from ainp.core.advice import MAX_SEATS, Choice, Network, advise, capture_most, colluders_among, weigh
 from ainp.core.errors import InvalidRequest
 from ainp.core.words import counted
@@ -62,7 +62,7 @@ def advise_(  # noqa: PLR0913, PLR0917 - each is an assumption of its own
     found = advise(network, capture_most=most, stall_most=_exact(stall), seats_most=MAX_SEATS)
     now = _weighed(network, settings.pou_k, settings.pou_m)
     if as_json:
-        typer.echo(msgspec.json.encode(_shown(network, most, now, found)).decode())
+        say_json(_shown(network, most, now, found))
     else:
         _tell(network, most, now, found)
     if found is None:

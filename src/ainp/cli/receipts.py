@@ -12,6 +12,7 @@ import typer
 from ainp.cli.columns import aligned
 from ainp.cli.connection import database_url, in_one_line
 from ainp.cli.exits import REFUSED
+from ainp.cli.say import say, say_json
 from ainp.core.errors import InvalidRequest
 from ainp.core.ids import TaskId
 from ainp.core.receipt import ReceiptStatus
@@ -49,7 +50,7 @@ def stuck(
         older = timedelta(minutes=settings.pou_attest_window_minutes if minutes is None else minutes)
         found = _on_database(settings, lambda db: _find(db, settings, older, limit))
     for one in found:
-        typer.echo(msgspec.json.encode(_row(one)).decode() if as_json else "\n".join(_lines(one)))
+        say(msgspec.json.encode(_row(one)).decode() if as_json else "\n".join(_lines(one)))
     if not as_json:
         verb = "is" if len(found) == 1 else "are"
         typer.echo(f"{counted(len(found), 'receipt')} {verb} stuck" if found else "no receipt is stuck")
@@ -71,10 +72,10 @@ def show(
         settings = load_settings()
         found = _on_database(settings, lambda db: _look(db, settings, id_))
     if as_json:
-        typer.echo(msgspec.json.encode(_row(found)).decode())
+        say_json(_row(found))
         return
     for line in _lines(found):
-        typer.echo(line)
+        say(line)
     said = {verdict.by: verdict for verdict in found.case.verdicts}
     rows = [("seat", "member", "verdict", "score", "confidence")]
     for seat, member in enumerate(found.case.receipt.committee, 1):

@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
+from ainp.cli.say import say_json
 from ainp.core.trail import printable
 from ainp.core.words import counted
 from ainp.operations import rewards as operations
@@ -44,7 +44,7 @@ def preview(
         with database_url(settings) as url:
             found = asyncio.run(_preview(url, settings, hour))
     if as_json:
-        typer.echo(msgspec.json.encode(_shown(found, settings)).decode())
+        say_json(_shown(found, settings))
         return
     _print(found, settings)
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ainp.cli.connection import database_url, in_one_line
+from ainp.cli.say import say_json
 from ainp.core.did import parse_did
 from ainp.core.trail import printable
 from ainp.core.words import counted
@@ -38,7 +38,7 @@ def stakes(
         found = _on_database(settings, _all)
     if as_json:
         for one in found:
-            typer.echo(msgspec.json.encode(_row(one, settings)).decode())
+            say_json(_row(one, settings))
         return
     table = Table("agent", "locked", "counts", "withdrawing", "until", "slashed", "seat", box=SIMPLE_HEAD)
     for one in found:
