@@ -19,6 +19,7 @@ from ainp.core.trail import Refusals
 from ainp.operations.agents import GrantPolicy
 from ainp.operations.committees import Epochs
 from ainp.operations.discovery import Discovery
+from ainp.operations.health import Gaps
 from ainp.operations.keys import Keys
 from ainp.operations.memories import Memories
 from ainp.operations.presence import Presence
@@ -52,6 +53,7 @@ class Broker:
     providers: Providers | None = None  # nobody pays
     memories: Memories | None = None  # nobody's mail is remembered
     refusals: Refusals = field(default_factory=Refusals)
+    gaps: Gaps = field(default_factory=Gaps)
     started: float = field(default_factory=monotonic)
     _unwritable: tuple[str, float] = ("", -math.inf)
     _seen: set[AgentDid] = field(default_factory=set)

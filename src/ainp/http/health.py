@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from ainp import __version__
 from ainp.core.errors import BrokerError
+from ainp.core.words import counted
 from ainp.http.call import Call, Reply
 from ainp.operations import health
 from ainp.wire.health import HealthReply, JobReply, ReadyReply
@@ -17,7 +18,7 @@ _BEHIND_S = 10  # what is handed on later than that is said
 
 
 async def get(call: Call) -> Reply:
-    """200 while the broker can serve; Redis and NATS are not needed, and told of if they are away."""
+    """200 while the broker can serve; what works without is told of: Redis, NATS, and migrations that are missing."""
     redis, nats = _redis(call), _nats(call)
     reply = HealthReply(
         status="healthy",
@@ -37,6 +38,8 @@ async def get(call: Call) -> Reply:
     except BrokerError as error:
         problem = error.message
     if problem is None:
+        if missing := await call.broker.gaps.count(call.broker.database):
+            reply.warning = f"{counted(missing, 'migration')} missing: /health/ready names them"
         return Reply(reply)
     reply.status, reply.error, reply.connections["db"] = "unhealthy", problem, False
     return Reply(reply, 503)

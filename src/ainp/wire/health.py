@@ -13,6 +13,7 @@ class HealthReply(Struct, omit_defaults=True):
     uptime: float
     version: str
     error: str = ""
+    warning: str = ""
 
 
 class JobReply(Struct):
