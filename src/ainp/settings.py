@@ -1,11 +1,13 @@
 """
 Everything an operator can set: environment variables and `.env`, read once, checked together.
 
-Below the entry points nobody reads the environment; they get the policies that are made here.
+Below the entry points nobody reads the environment; they get the policies that are made here. Settings never change,
+so what requests ask of them is worked out once.
 """
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -258,39 +260,39 @@ class Settings(GroupSettings, BaseSettings):
         """The same with its reason."""
         return problem.connections_in_words(self.workers, self.pool_size)
 
-    @property
+    @cached_property
     def production(self) -> bool:
         """Whether this is a production deployment."""
         return "production" in [(name or "").strip().lower() for name in (self.ainp_env, self.node_env)]
 
-    @property
+    @cached_property
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)
 
-    @property
+    @cached_property
     def on_every_address(self) -> bool:
         """Whether HOST names no address but all of them."""
         return is_every_address(self.host)
 
-    @property
+    @cached_property
     def mode(self) -> Literal["compat", "strict"]:
         """How requests prove who speaks."""
         if self.auth_mode is not None:
             return self.auth_mode
         return "compat" if self.on_loopback and not self.production else "strict"
 
-    @property
+    @cached_property
     def strict(self) -> bool:
         """Whether requests have to prove who speaks."""
         return self.mode == "strict"
 
-    @property
+    @cached_property
     def schemes(self) -> tuple[Scheme, ...]:
         """Which signatures of envelopes are tried, in this order."""
         return schemes_of(self.signature_schemes)
 
-    @property
+    @cached_property
     def welcome_credits(self) -> int:
         """Atomic units that a new agent gets."""
         if self.initial_credits is not None:
@@ -327,7 +329,7 @@ class Settings(GroupSettings, BaseSettings):
         """Where nodes count together, with its password."""
         return None if self.redis_url is None else self.redis_url.get_secret_value()
 
-    @property
+    @cached_property
     def rates(self) -> RatePolicy | None:
         """How often who may ask; None is no limit: on loopback in compat mode everybody is the operator."""
         open_to_others = self.mode == "strict" or not self.on_loopback or self.ainp_proxy_secret is not None
@@ -341,7 +343,7 @@ class Settings(GroupSettings, BaseSettings):
             address_factor=self.rate_limit_address_factor,
         )
 
-    @property
+    @cached_property
     def judging(self) -> JudgingPolicy:
         """How receipts are judged."""
         return JudgingPolicy(
@@ -365,7 +367,7 @@ class Settings(GroupSettings, BaseSettings):
             return self.pou_committee_min_age_minutes
         return 1440 if self.strict else 0
 
-    @property
+    @cached_property
     def eligibility(self) -> Eligibility:
         """Who may sit on a committee."""
         return Eligibility(
@@ -375,7 +377,7 @@ class Settings(GroupSettings, BaseSettings):
             min_stake=self.pou_committee_min_stake,
         )
 
-    @property
+    @cached_property
     def settlement(self) -> SettlementPolicy:
         """Who is paid, and when a responder may settle."""
         broker = None if self.broker_did is None else parse_did(self.broker_did)

@@ -1,5 +1,6 @@
 """Identifiers: random enough to be unique, ordered enough to keep an index in memory."""
 
+import re
 from datetime import datetime
 from typing import NewType
 from uuid import UUID
@@ -10,6 +11,9 @@ from ainp.core.moments import unix_ms
 NegotiationId = NewType("NegotiationId", UUID)
 TaskId = NewType("TaskId", UUID)
 GroupId = NewType("GroupId", UUID)
+
+# UUID() also reads braces, URNs and bare digits: one thing has one spelling here.
+_SPELLING = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def uuid7(now: datetime, randomness: bytes) -> UUID:
@@ -23,11 +27,6 @@ def uuid7(now: datetime, randomness: bytes) -> UUID:
 
 def parse_id(text: str, *, what: str) -> UUID:
     """Read the id of a *what* from a path; what is no UUID names nothing, so it is NotFound."""
-    try:
-        found = UUID(text)
-    except ValueError:
-        found = None
-    # UUID() also reads braces, URNs and bare digits: one thing has one spelling here.
-    if found is None or str(found) != text.lower():
+    if _SPELLING.fullmatch(text) is None:
         raise NotFound(f"{what} not found: {text[:100]!r} is not a UUID")
-    return found
+    return UUID(int=int(text.replace("-", ""), 16))

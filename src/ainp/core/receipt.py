@@ -15,6 +15,7 @@ from ainp.core.canonical import canonical, digest
 from ainp.core.committee import DrawPolicy, Epoch, Seating, seat
 from ainp.core.did import AgentDid
 from ainp.core.ids import NegotiationId, TaskId
+from ainp.core.moments import iso_us
 from ainp.core.negotiation import Negotiation
 from ainp.core.quorum import QuorumMode
 from ainp.core.settlement import Settlement
@@ -230,4 +231,4 @@ def _statement(
 
 
 def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return None if at is None else iso_us(at)

@@ -1,11 +1,12 @@
 """Values as they go over the wire: times, and texts with limits."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
 
 from ainp.core.limits import MAX_DID_LENGTH, MAX_INTENT_ID_LENGTH, MAX_TEXT_LENGTH
+from ainp.core.moments import iso_ms
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 Did = Annotated[str, Meta(max_length=MAX_DID_LENGTH, description="a DID: did:key:… or did:web:…")]
@@ -19,9 +20,7 @@ Proposal = Annotated[
 ]
 
 
-def iso(at: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+iso = iso_ms  # how times are shown
 
 
 def iso_or_none(at: datetime | None) -> str | None:
