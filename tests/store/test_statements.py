@@ -42,6 +42,7 @@ GROWING = {
     "reward_hours",
     "payment_requests",
     "payment_receipts",
+    "receipt_seats",
 }
 NEWEST = (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 OLDEST = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -108,6 +109,7 @@ HOT |= {
     ("cohorts", "state"): (-1,),
     ("cohorts", "unsettled"): (-1,),
     ("receipts", "unjudged"): (-1,),
+    ("seats", "extend"): (NEWEST[0], "2", 100),
 }
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 HOT |= {
@@ -197,7 +199,7 @@ PAGED = {
     ("receipts", "list_all"): 100,
     ("receipts", "list_by_agent"): 100,
     ("receipts", "list_by_client"): 100,
-    ("receipts", "list_by_member"): 400,  # an inverted index has no order: all of a member's receipts are sorted
+    ("receipts", "list_by_member"): 100,
     ("receipts", "list_by_status"): 100,
     ("receipts", "stuck"): 100,
     ("receipts", "unseated"): 100,

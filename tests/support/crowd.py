@@ -135,4 +135,7 @@ async def fill(connection: asyncpg.Connection) -> None:
     await connection.execute(_FILL)
     for _ in range(ROWS // 400 - 1):  # the last batch waits
         await connection.execute(load("events")["publish"], 400)
+    seats = load("seats")
+    until, before = await connection.fetchrow(seats["mark"])
+    await connection.fetchval(seats["extend"], until, before, ROWS)
     await connection.execute("VACUUM ANALYZE")

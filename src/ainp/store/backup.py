@@ -28,7 +28,7 @@ _MODELS = "embedding_models"
 _HOUSEKEEPING = frozenset(
     (
         *("accounts", "broker_nodes", "committee_epochs", _MODELS, "job_runs", "measurements", "publication"),
-        *("reward_hours", "trust_ranking"),
+        *("reward_hours", "seat_listing", "trust_ranking"),
     )
 )
 

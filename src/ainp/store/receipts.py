@@ -180,7 +180,8 @@ def _list_statement(wanted: Filter) -> str:
         return "list_by_agent"
     if wanted.client is not None:
         return "list_by_client"
-    if wanted.member is not None:
+    # What is pending is recent, and little of a long history.
+    if wanted.member is not None and wanted.status is not ReceiptStatus.PENDING:
         return "list_by_member"
     return "list_all" if wanted.status is None else "list_by_status"
 

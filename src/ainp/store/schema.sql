@@ -66,6 +66,22 @@ BEGIN
    WHERE a.account = spending;
 END $$;
 
+CREATE FUNCTION list_seats() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  passed timestamptz;
+BEGIN
+  SELECT s.listed_until INTO passed FROM seat_listing s FOR SHARE;
+  IF NEW.created_at <= passed THEN
+    INSERT INTO receipt_seats (member, created_at, task_id)
+    SELECT substr(sha256(convert_to(said.did, 'UTF8')), 1, 8), NEW.created_at, NEW.id
+      FROM jsonb_array_elements_text(NEW.committee) said (did)
+        ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION negotiation_is_sound() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -697,6 +713,12 @@ CREATE TABLE publication (
     CONSTRAINT publication_only_one_check CHECK (only_one)
 );
 
+CREATE TABLE receipt_seats (
+    member bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    task_id uuid NOT NULL
+);
+
 CREATE TABLE receivers (
     did text NOT NULL,
     id bigint NOT NULL,
@@ -748,6 +770,12 @@ CREATE TABLE reward_hours (
     CONSTRAINT reward_hours_check CHECK (((from_pool >= 0) AND (from_pool <= total))),
     CONSTRAINT reward_hours_recipients_check CHECK ((recipients >= 0)),
     CONSTRAINT reward_hours_total_check CHECK ((total >= 0))
+);
+
+CREATE TABLE seat_listing (
+    one boolean DEFAULT true NOT NULL,
+    listed_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT seat_listing_one_check CHECK (one)
 );
 
 CREATE TABLE task_attestations (
@@ -973,6 +1001,9 @@ ALTER TABLE ONLY presence
 ALTER TABLE ONLY publication
     ADD CONSTRAINT publication_pkey PRIMARY KEY (only_one);
 
+ALTER TABLE ONLY receipt_seats
+    ADD CONSTRAINT receipt_seats_pkey PRIMARY KEY (member, created_at, task_id);
+
 ALTER TABLE ONLY receivers
     ADD CONSTRAINT receivers_pkey PRIMARY KEY (did);
 
@@ -987,6 +1018,9 @@ ALTER TABLE ONLY reputation_observations
 
 ALTER TABLE ONLY reward_hours
     ADD CONSTRAINT reward_hours_pkey PRIMARY KEY (hour);
+
+ALTER TABLE ONLY seat_listing
+    ADD CONSTRAINT seat_listing_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY task_attestations
     ADD CONSTRAINT task_attestations_pkey PRIMARY KEY (id);
@@ -1172,6 +1206,10 @@ CREATE TRIGGER reputation_observations_sound BEFORE INSERT ON reputation_observa
 CREATE TRIGGER task_attestations_immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON task_attestations FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER task_attestations_sound BEFORE INSERT ON task_attestations FOR EACH ROW EXECUTE FUNCTION attestation_is_sound();
+
+CREATE TRIGGER task_receipts_late AFTER INSERT ON task_receipts FOR EACH ROW WHEN ((new.created_at < (clock_timestamp() - '00:00:02'::interval))) EXECUTE FUNCTION list_seats();
+
+CREATE TRIGGER task_receipts_seated AFTER UPDATE ON task_receipts FOR EACH ROW WHEN ((new.later_committee IS DISTINCT FROM old.later_committee)) EXECUTE FUNCTION list_seats();
 
 CREATE TRIGGER task_receipts_sound BEFORE INSERT OR UPDATE ON task_receipts FOR EACH ROW EXECUTE FUNCTION receipt_is_sound();
 

@@ -22,6 +22,7 @@ def scheduled(broker: Broker) -> list[Job]:
         ),
         _job(broker, "group-rounds", "*/5 * * * * *", upkeep.end_rounds),
         _job(broker, "committee-epoch", "* * * * *", upkeep.refresh_epoch),
+        _job(broker, "receipt-seats", "*/5 * * * * *", upkeep.list_seats),
         _job(broker, "ledger-roll-up", "*/10 * * * * *", upkeep.roll_up),
         _job(broker, "idempotency-keys", "17 * * * *", upkeep.forget_keys),
         _job(broker, "used-nonces", "*/5 * * * *", upkeep.forget_nonces),

@@ -18,6 +18,7 @@ from ainp.operations import (
     messages,
     negotiations,
     requests,
+    seats,
     stakes,
     trail,
     trust_ranks,
@@ -25,6 +26,7 @@ from ainp.operations import (
 from ainp.operations.groups import ROUND_BATCH
 from ainp.operations.negotiations import EXPIRY_BATCH
 from ainp.operations.presence import forget_processes
+from ainp.operations.seats import BATCH as SEATS_BATCH
 from ainp.operations.stakes import PAYOUT_BATCH
 from ainp.telemetry import Line, log, logger
 from ainp.telemetry.metrics import AUDIT_LEFT_OUT, GROUPS, NEGOTIATIONS, STAKE_EVENTS
@@ -33,6 +35,7 @@ NOTICE_EVERY_S = 30
 MEASURE_EVERY_S = 5
 FLUSH_EVERY_S = 1
 _LAST_FLUSH_S = 2.0  # for what a process that ends has still to write
+_SEATS_AFTER_S = (0.02, 0.1, 0.5)  # until those who write at this moment are through
 
 
 async def expire(broker: Broker) -> None:
@@ -66,6 +69,18 @@ async def refresh_epoch(broker: Broker) -> None:
 async def roll_up(broker: Broker) -> None:
     """Fold the income of hot accounts into their balances."""
     await accounts.roll_up(broker.database)
+
+
+async def list_seats(broker: Broker) -> None:
+    """List who sits on the receipts that have come; the next run does it where somebody writes for long."""
+    mark = await seats.mark(broker.database)
+    for pause in _SEATS_AFTER_S:
+        await asyncio.sleep(pause)
+        listed: int | None = SEATS_BATCH
+        while listed is not None and listed >= SEATS_BATCH:
+            listed = await seats.list_on(broker.database, mark)
+        if listed is not None:
+            return
 
 
 async def forget_keys(broker: Broker) -> None:

@@ -60,19 +60,47 @@ SELECT r.*, now() AS now
  LIMIT $3
 
 -- name: list_by_member
--- OFFSET 0 keeps the planner from combining a member's few receipts with the index of all that are older; of those few
--- only what the filters need is sorted.
+-- What is listed (migration 052) is read in order, and the few receipts that came since are read themselves. Where there
+-- are too many of those, because the job is behind, all of the member's receipts are found by the inverted index and sorted:
+-- OFFSET 0 keeps the planner from combining that with the index of all that are older.
+WITH listing AS MATERIALIZED (
+  SELECT coalesce((SELECT listed_until FROM seat_listing), '-infinity') AS until
+), state AS MATERIALIZED (
+  SELECT until, EXISTS (SELECT FROM task_receipts WHERE created_at > until ORDER BY created_at OFFSET 5000 LIMIT 1) AS behind
+    FROM listing
+)
 SELECT r.*, now() AS now
-  FROM (SELECT m.id
-          FROM (SELECT id, created_at, agent_did, client_did, status
-                  FROM task_receipts WHERE committee ? $6 OFFSET 0) m
-         WHERE (m.created_at, m.id) < ($1, $2)
-           AND CASE WHEN $4::text IS NULL THEN true ELSE m.agent_did = $4 END
-           AND CASE WHEN $5::text IS NULL THEN true ELSE m.client_did = $5 END
-           AND CASE WHEN $7::text IS NULL THEN true ELSE m.status = $7 END
-         ORDER BY m.created_at DESC, m.id DESC LIMIT $3) page
+  FROM ((SELECT m.created_at, m.id
+           FROM task_receipts m
+          WHERE NOT (SELECT behind FROM state) AND m.created_at > (SELECT until FROM state)
+            AND (m.created_at, m.id) < ($1, $2) AND CASE WHEN $6::text IS NULL THEN true ELSE m.committee ? $6 END
+            AND CASE WHEN $4::text IS NULL THEN true ELSE m.agent_did = $4 END
+            AND CASE WHEN $5::text IS NULL THEN true ELSE m.client_did = $5 END
+            AND CASE WHEN $7::text IS NULL THEN true ELSE m.status = $7 END
+          ORDER BY m.created_at DESC, m.id DESC LIMIT least($3, 200))
+        UNION ALL
+        (SELECT s.created_at, s.task_id
+           FROM receipt_seats s
+           JOIN task_receipts m ON m.id = s.task_id
+          WHERE NOT (SELECT behind FROM state) AND s.member = substr(sha256(convert_to($6, 'UTF8')), 1, 8)
+            AND s.created_at <= (SELECT until FROM state) AND (s.created_at, s.task_id) < ($1, $2)
+            AND CASE WHEN $6::text IS NULL THEN true ELSE m.committee ? $6 END
+            AND CASE WHEN $4::text IS NULL THEN true ELSE m.agent_did = $4 END
+            AND CASE WHEN $5::text IS NULL THEN true ELSE m.client_did = $5 END
+            AND CASE WHEN $7::text IS NULL THEN true ELSE m.status = $7 END
+          ORDER BY s.created_at DESC, s.task_id DESC LIMIT $3)
+        UNION ALL
+        (SELECT m.created_at, m.id
+           FROM (SELECT id, created_at, agent_did, client_did, status
+                   FROM task_receipts WHERE (SELECT behind FROM state) AND committee ? $6 OFFSET 0) m
+          WHERE (m.created_at, m.id) < ($1, $2)
+            AND CASE WHEN $4::text IS NULL THEN true ELSE m.agent_did = $4 END
+            AND CASE WHEN $5::text IS NULL THEN true ELSE m.client_did = $5 END
+            AND CASE WHEN $7::text IS NULL THEN true ELSE m.status = $7 END
+          ORDER BY m.created_at DESC, m.id DESC LIMIT $3)
+        ORDER BY 1 DESC, 2 DESC LIMIT $3) page
   JOIN task_receipts r ON r.id = page.id
- ORDER BY r.created_at DESC, r.id DESC
+ ORDER BY page.created_at DESC, page.id DESC
 
 -- name: list_by_status
 SELECT r.*, now() AS now
