@@ -1,7 +1,10 @@
 """Epochs: published lists, rebuilt when they are old, kept as long as a receipt names them."""
 
-from ainp.operations.committees import EMPTY, get
+import asyncio
+
+from ainp.operations.committees import EMPTY, Epochs, get
 from ainp.store import epochs
+from ainp.store.db import Database
 from support.api import an_api
 
 
@@ -101,3 +104,46 @@ async def test_expired_and_idle_agents_are_not_listed(database_url: str) -> None
 
         assert built.epoch.members == (alive,)
         assert built.epoch.population == 3
+
+
+async def test_many_who_want_a_list_at_once_load_it_once(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(6)
+        newest = await api.broker.epochs.rebuild(api.broker.database)
+        later = Epochs(api.broker.epochs.eligibility, committee_size=5)
+
+        found = await asyncio.gather(*(later.named(api.broker.database, newest.id) for _ in range(8)))
+
+        assert found[0].epoch == newest.epoch
+        assert len({id(one) for one in found}) == 1
+
+
+async def test_whoever_loads_a_list_gets_the_connection_of_who_waits_for_it(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(6)
+        newest = await api.broker.epochs.rebuild(api.broker.database)
+    database, epochs_ = Database(database_url, size=1), Epochs(api.broker.epochs.eligibility, committee_size=5)
+    await database.open()
+    async with database.transaction() as tx:
+        loading = asyncio.create_task(epochs_.named(database, newest.id))
+        await asyncio.sleep(0)
+
+        found = await epochs_.named(tx, newest.id)
+
+    assert found == await loading
+    await database.close()
+
+
+async def test_a_large_network_is_listed_and_loaded_as_a_small_one(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        db = api.broker.database
+        few = await api.register(3)
+        await db.execute(
+            "INSERT INTO agents (did, public_key, ttl, expires_at)"
+            " SELECT 'did:key:z' || n, 'key', 86400000, now() + interval '1 day' FROM generate_series(1, 1200) n"
+        )
+
+        newest = await api.broker.epochs.rebuild(db)
+
+        assert newest.epoch.members == tuple(sorted([*few, *(f"did:key:z{n}" for n in range(1, 1201))]))
+        assert await Epochs(api.broker.epochs.eligibility, committee_size=5).named(db, newest.id) == newest

@@ -108,6 +108,11 @@ class Epoch:
     def _operator_count(self) -> int:
         return len(self.members) - sum(len(shared) - 1 for shared in self._operators.values())
 
+    def prepared(self) -> "Epoch":
+        """The same list, with everything worked out that a draw asks for."""
+        _ = (self.running_sums, self._newest_ms, self._operator_count)
+        return self
+
     def registered_before(self, moment: datetime) -> "Epoch":
         """The part of the list that was registered before *moment*, in whole milliseconds as they are hashed."""
         if self._newest_ms < unix_ms(moment):

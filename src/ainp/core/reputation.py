@@ -123,19 +123,26 @@ class Reputation:
 
     def trust_lower_bound(self, now: datetime) -> int:
         """What trust is at least, with the number of different clients as evidence; for rankings."""
-        return round(
-            sum(w * lower_bound(self.standings[d].decayed(now), self.clients) for d, w in TRUST_WEIGHTS.items())
-        )
+        return _least_trust(self.standings, self.clients, now)
 
     def audited_trust_lower_bound(self, now: datetime) -> int:
         """The same over finalized receipts only; weighs committee seats."""
         audited = {**self.standings, Dimension.TIMELINESS: self.standings[Dimension.FINAL_TIMELINESS]}
-        return replace(self, standings=audited).trust_lower_bound(now)
+        return _least_trust(audited, self.clients, now)
+
+
+def _least_trust(standings: Mapping[Dimension, Standing], clients: int, now: datetime) -> int:
+    doubt = _doubt(clients)
+    return round(sum(w * max(0, standings[d].decayed(now) - doubt) for d, w in TRUST_WEIGHTS.items()))
 
 
 def lower_bound(value: int, observations: int) -> int:
     """Take half a standard deviation's worth of doubt off *value*: max(0, value - 1 / (2 sqrt(n + 1)))."""
-    return max(0, value - round(ONE / (2 * math.sqrt(observations + 1))))
+    return max(0, value - _doubt(observations))
+
+
+def _doubt(observations: int) -> int:
+    return round(ONE / (2 * math.sqrt(observations + 1)))
 
 
 def timeliness(latency_ms: float, delivery_time_ms: int | None) -> int:

@@ -1,10 +1,13 @@
 """The published lists that committees are drawn from."""
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from ainp.core.committee import Eligibility, Epoch, build_epoch
+from ainp.core.committee import Candidate, Eligibility, Epoch, build_epoch
 from ainp.core.errors import NotFound
 from ainp.core.receipt import NamedEpoch
 from ainp.store import epochs
@@ -16,6 +19,8 @@ _DUE_AGE = timedelta(seconds=50)  # the job comes every minute, sometimes a litt
 SMALL_POPULATION = 64  # a network this small must not wait a minute for its next agent to be drawable
 EMPTY = Epoch((), (), ())
 _KEPT = 4  # the newest, and those of receipts that are being extended
+_MANY = 1000  # agents: so many are looked at in a thread, and requests go on meanwhile
+_PATIENCE_S = 0.5
 
 
 @dataclass
@@ -25,14 +30,27 @@ class Epochs:
     eligibility: Eligibility
     committee_size: int
     _lists: OrderedDict[int, NamedEpoch] = field(default_factory=OrderedDict)
+    _loading: dict[int, asyncio.Event] = field(default_factory=dict)
 
     async def named(self, db: Session, id: int) -> NamedEpoch:  # noqa: A002 - the protocol's word
         """The epoch of number *id*."""
-        found = self._lists.get(id)
-        if found is None:
+        if id in self._loading:
+            # For whoever loads it, but not for long: they may need the connection that is held here.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._loading[id].wait(), _PATIENCE_S)
+        return self._keep(self._lists.get(id) or await self._load(db, id))
+
+    async def _load(self, db: Session, id: int) -> NamedEpoch:  # noqa: A002
+        loaded = self._loading[id] = asyncio.Event()
+        try:
             stored = await get(db, id)
-            found = NamedEpoch(stored.id, stored.epoch)
-        return self._keep(found)
+            if len(stored.epoch.members) >= _MANY:
+                await asyncio.to_thread(stored.epoch.prepared)
+            return self._keep(NamedEpoch(stored.id, stored.epoch))
+        finally:
+            loaded.set()
+            if self._loading.get(id) is loaded:
+                del self._loading[id]
 
     async def for_task(self, db: Session, mark: EpochMark | None, *, cohort: int | None) -> NamedEpoch:
         """The list that a task's committee is drawn from: the current one, or its own cohort's."""
@@ -80,8 +98,16 @@ class Epochs:
     async def listed(self, db: Session) -> Epoch:
         """Who is eligible now, without keeping it."""
         candidates, now = await epochs.candidates(db)
-        size = self.committee_size
-        return EMPTY if now is None else build_epoch(candidates, self.eligibility, committee_size=size, now=now)
+        if now is None:
+            return EMPTY
+        if len(candidates) < _MANY:
+            return self._built(candidates, now)
+        return await asyncio.to_thread(self._built, candidates, now)
+
+    def _built(self, candidates: Sequence[Candidate], now: datetime) -> Epoch:
+        epoch = build_epoch(candidates, self.eligibility, committee_size=self.committee_size, now=now)
+        _ = epoch.hash
+        return epoch.prepared()
 
     def _keep(self, named: NamedEpoch) -> NamedEpoch:
         self._lists[named.id] = named

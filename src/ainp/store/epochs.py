@@ -1,14 +1,17 @@
 """Committee epochs: published lists of candidates."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
 from ainp.core.committee import Candidate, Epoch
-from ainp.store.db import Session
+from ainp.core.reputation import Reputation
+from ainp.store.db import Row, Session
 from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
 
 _SQL = load("epochs")
+_SLICE = 500  # agents looked at in one go: requests come in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +55,26 @@ async def get(db: Session, id: int) -> StoredEpoch | None:  # noqa: A002 - the p
 async def candidates(db: Session) -> tuple[list[Candidate], datetime | None]:
     """Every registered agent as it is looked at for a seat, and the time; trust has decayed until then."""
     rows = await db.fetch(_SQL["candidates"])
+    if not rows:
+        return [], None
+    now = rows[0]["now"]
+    untried = Reputation().audited_trust_lower_bound(now)
     found = []
-    for row in rows:
+    for first in range(0, len(rows), _SLICE):
+        found += [_candidate(row, now, untried) for row in rows[first : first + _SLICE]]
+        await asyncio.sleep(0)
+    return found, now
+
+
+def _candidate(row: Row, now: datetime, untried: int) -> Candidate:
+    """Read a row; most agents of a large network have no record, and *untried* is the trust in all of those."""
+    trust, clients = untried, 0
+    if row["reputation_of"] is not None:
         reputation = reputation_of(row)
-        found.append(
-            Candidate(
-                did=row["did"],
-                registered_at=row["created_at"],
-                last_seen_at=row["last_seen_at"],
-                expires_at=row["expires_at"],
-                trust=reputation.audited_trust_lower_bound(row["now"]),
-                clients=reputation.clients,
-                stake=row["stake"],
-            )
-        )
-    return found, rows[0]["now"] if rows else None
+        trust, clients = reputation.audited_trust_lower_bound(now), reputation.clients
+    return Candidate(
+        row["did"], row["created_at"], row["last_seen_at"], row["expires_at"], trust, clients, row["stake"]
+    )
 
 
 async def insert(db: Session, epoch: Epoch) -> tuple[int, datetime]:
