@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from ainp.adapters.events import Feed, Subscription
 from ainp.core.errors import InvalidRequest
+from ainp.core.events import Told, frame
 from ainp.store import events
+from ainp.store.db import Database
 from ainp.store.events import PublishedEvents
 from ainp.store.queries import load
 from support.api import Api, an_api
@@ -17,7 +19,7 @@ from support.listening import a_telling_broker, a_whole_job, listening, publishe
 from support.races import wait_until
 
 DID = an_agent("reader")
-SILENTLY = load("events")["publish"].replace("pg_notify('ainp_events', last::text)", "last")
+SILENTLY = load("events")["publish"].replace("pg_notify('ainp_events', text)", "text")
 
 
 @pytest.fixture
@@ -27,6 +29,18 @@ async def api(database_url: str) -> AsyncIterator[Api]:
         yield api
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+class Counting(PublishedEvents):
+    """What is published, and up to where it was read by position."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.read: list[int] = []
+
+    async def between(self, after: int, upto: int, dids: Sequence[str] | None) -> list[Told]:
+        self.read.append(upto)
+        return await super().between(after, upto, dids)
 
 
 async def read(subscription: Subscription, count: int) -> list[int]:
@@ -40,6 +54,28 @@ async def read(subscription: Subscription, count: int) -> list[int]:
                 break
     await frames.aclose()
     return found
+
+
+async def test_what_a_notice_carries_is_told_as_it_was_written_and_not_read(api: Api) -> None:
+    source = Counting(api.broker.database)
+    feed = Feed(source)
+    following = asyncio.create_task(feed.follow_forever())
+    bodies = ['{"a": 1.0,  "é\\u00e9":"\\"]"}', '{"large":"' + "é" * 3500 + '"}', '{"b":[]}']
+    try:
+        with feed.subscribe(DID) as subscription:
+            await subscription.begin(None)
+            frames = subscription.frames()
+            for number, body in enumerate(bodies, 1):
+                await events.append(api.broker.database, "x", DID, body)
+                await events.publish(api.broker.database, batch=10)
+                async with asyncio.timeout(5):
+                    assert await anext(frames) == frame(body, number)
+            await frames.aclose()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    assert source.read == [2]  # what is too large for a notice
 
 
 async def test_a_lost_notice_delays_an_event_and_loses_none(api: Api) -> None:

@@ -156,7 +156,7 @@ async def test_streams_that_somebody_deletes_are_made_again(database_url: str) -
 async def test_a_socket_hears_by_nats_where_notices_of_postgresql_get_lost(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silently = load("events")["publish"].replace("pg_notify('ainp_events', last::text)", "last")
+    silently = load("events")["publish"].replace("pg_notify('ainp_events', text)", "text")
     monkeypatch.setitem(stored._SQL, "publish", silently)
     monkeypatch.setattr(stored, "_LOOK_EVERY_S", 3600)
     with a_nats() as nats:

@@ -14,7 +14,7 @@ from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 from ainp.core.errors import BrokerError, InvalidRequest
-from ainp.core.events import Page, Told, frame, missed_frame
+from ainp.core.events import Head, Page, Told, frame, missed_frame
 from ainp.telemetry import logger
 
 _RANGE = 1000  # positions read at once
@@ -28,7 +28,7 @@ _RETRY_S = 1.0
 class Source(Protocol):
     """What is published, in order."""
 
-    def heads(self) -> AsyncGenerator[int, None]:
+    def heads(self) -> AsyncGenerator[Head, None]:
         """The position of the last event: at once, whenever it has moved, and every few seconds; for ever."""
         ...
 
@@ -165,10 +165,21 @@ class Feed:
                 logger().error("Event feed failed", error=str(error), exc_info=error)
             await asyncio.sleep(_RETRY_S)
 
-    async def _hand_on(self, head: int) -> None:
-        if self._seen is None or not self._subscriptions or not 0 <= head - self._seen <= _FAR:
-            self._seen = head
+    async def _hand_on(self, head: Head) -> None:
+        upto = head.position
+        if self._seen is None or not self._subscriptions or not 0 <= upto - self._seen <= _FAR:
+            self._seen = upto
             _all_look(self._everyone())
+        elif _reaches(head, self._seen):
+            for event in head.told:
+                if event.position > self._seen:
+                    self._offer(event)
+            self._seen = upto
+        else:
+            await self._read(self._seen, upto)
+
+    async def _read(self, after: int, head: int) -> None:
+        self._seen = after
         while self._seen < head:
             upto = min(self._seen + _RANGE, head)
             asked = set(self._subscriptions)
@@ -185,6 +196,11 @@ class Feed:
 
     def _everyone(self) -> Iterator[Subscription]:
         return (each for some in self._subscriptions.values() for each in some)
+
+
+def _reaches(head: Head, after: int) -> bool:
+    """Whether all that was published after a position came with the notice of it."""
+    return len({event.position for event in head.told if event.position > after}) == head.position - after
 
 
 def _all_look(subscriptions: Iterable[Subscription]) -> None:

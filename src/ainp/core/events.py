@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -40,6 +41,13 @@ class Told:
     recipients: Sequence[str]
     numbers: Sequence[int]
     body: str
+
+
+class Head(NamedTuple):
+    """How far publication is, and what came last as far as that was said with it: in order, up to there."""
+
+    position: int
+    told: Sequence[Told] = ()
 
 
 @dataclass(frozen=True, slots=True)

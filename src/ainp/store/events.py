@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
+from functools import partial
+
+import msgspec
+from msgspec import Raw, Struct
 
 from ainp.core.errors import BrokerError
-from ainp.core.events import Page, Told
+from ainp.core.events import Head, Page, Told
 from ainp.store.db import Database, Session, Transaction, translated
 from ainp.store.queries import load
 
@@ -46,23 +50,23 @@ class PublishedEvents:
         self._database = database
         self._beside = beside
 
-    async def heads(self) -> AsyncGenerator[int, None]:
+    async def heads(self) -> AsyncGenerator[Head, None]:
         """The position of the last event: at once, whenever it has moved, and every few seconds; for ever."""
         while True:
-            moved: asyncio.Queue[int | None] = asyncio.Queue()
+            moved: asyncio.Queue[Head | None] = asyncio.Queue()
             with (
                 suppress(BrokerError),  # the database is gone, or behind; it will be back
-                nullcontext() if self._beside is None else self._beside(moved.put_nowait),
+                nullcontext() if self._beside is None else self._beside(partial(_note, moved)),
             ):
                 async with self._database.dedicated() as connection:
                     connection.add_termination_listener(lambda *_, moved=moved: moved.put_nowait(None))
                     await translated(
-                        connection.add_listener, _CHANNEL, lambda *said, moved=moved: moved.put_nowait(int(said[-1]))
+                        connection.add_listener, _CHANNEL, lambda *said, moved=moved: moved.put_nowait(_heard(said[-1]))
                     )
                     head = await _head(Transaction(connection))
                     while True:
                         yield head
-                        said = await _newest(moved, head)
+                        said = await _newest(moved, head.position)
                         head = await _head(Transaction(connection)) if said is None else said
             await asyncio.sleep(_RECONNECT_S)
 
@@ -83,12 +87,34 @@ class PublishedEvents:
         return number
 
 
-async def _head(db: Session) -> int:
-    head: int = await db.fetchval(_SQL["head"])
-    return head
+class _Carried(Struct, array_like=True):
+    """An event in a notice."""
+
+    position: int
+    recipients: list[str]
+    numbers: list[int]
+    body: Raw  # as it was written
 
 
-async def _newest(moved: "asyncio.Queue[int | None]", head: int) -> int | None:
+_events = msgspec.json.Decoder(list[_Carried])
+
+
+def _heard(notice: str) -> Head:
+    position, _, carried = notice.partition(" ")
+    found = _events.decode(carried) if carried else ()
+    told = [Told(each.position, each.recipients, each.numbers, bytes(each.body).decode()) for each in found]
+    return Head(int(position), told)
+
+
+def _note(moved: "asyncio.Queue[Head | None]", position: int) -> None:
+    moved.put_nowait(Head(position))
+
+
+async def _head(db: Session) -> Head:
+    return Head(await db.fetchval(_SQL["head"]))
+
+
+async def _newest(moved: "asyncio.Queue[Head | None]", head: int) -> Head | None:
     """The furthest of the notices that go beyond *head*; None if there is none for a while, then it is looked up."""
     try:
         async with asyncio.timeout(_LOOK_EVERY_S):
@@ -96,10 +122,11 @@ async def _newest(moved: "asyncio.Queue[int | None]", head: int) -> int | None:
                 said = [await moved.get()]
                 while not moved.empty():
                     said.append(moved.get_nowait())
-                furthest = [position for position in said if position is not None]
-                if len(furthest) < len(said):
+                notices = [notice for notice in said if notice is not None]
+                if len(notices) < len(said):
                     return None  # the connection was lost
-                if max(furthest) > head:  # the same is said by PostgreSQL and by the bus
-                    return max(furthest)
+                furthest = max(notice.position for notice in notices)
+                if furthest > head:  # the same is said by PostgreSQL and by the bus
+                    return Head(furthest, [event for notice in notices for event in notice.told])
     except TimeoutError:
         return None

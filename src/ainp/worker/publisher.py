@@ -20,8 +20,8 @@ from ainp.worker.bus import hand_on_forever
 NAME = "event-publisher"
 _BATCH = 1_000
 _LOOK_EVERY_S = 0.05  # how long an event waits; what comes meanwhile is cheaper together
-_LOOK_SOON_S = 0.003  # while agents talk to each other, who wait for an answer
-_TALK_S = 1.0  # for so long after a message they do
+_LOOK_SOON_S = 0.003  # while agents talk to each other through other processes, and wait for an answer
+_TALK_S = 1.0  # for so long after such a message they do
 _TRY_EVERY_S = 1.0
 
 
@@ -70,13 +70,16 @@ async def _lead(own: Session, published: asyncio.Event, talked: asyncio.Event) -
     loop = asyncio.get_running_loop()
     talk_ends = loop.time()
     while True:
-        while await events.waiting(own):
+        told = talked.is_set()  # then there is something, and nobody has to look whether
+        talked.clear()
+        if told or await events.waiting(own):
             count, messages = await events.publish(own, batch=_BATCH)
             PUBLISHED.of().count(count)
             published.set()
-            if messages:
+            if messages and not told:
                 talk_ends = loop.time() + _TALK_S
+            if count == _BATCH:
+                talked.set()  # there may be more
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_SOON_S if loop.time() < talk_ends else _LOOK_EVERY_S):
                 await talked.wait()
-        talked.clear()

@@ -9,7 +9,8 @@ SELECT id FROM outbox ORDER BY id LIMIT 1
 -- name: publish
 -- Move the oldest $1 events out of the outbox: give each its position, and each of its recipients the next number.
 -- An event that follows from another was inserted after that was committed, so the outbox's order is a right one. Only
--- the leader runs this; the row of `publication` makes a second one wait. The notice goes out with the commit.
+-- the leader runs this; the row of `publication` makes a second one wait. The notice goes out with the commit, and has the
+-- events in it if they are few and small: it holds 8000 bytes, and whoever has it need not read them.
 WITH taken AS MATERIALIZED (
   DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM outbox ORDER BY id LIMIT $1))
   RETURNING id, event, recipients, body, created_at
@@ -45,10 +46,17 @@ WITH taken AS MATERIALIZED (
   INSERT INTO events (position, event, recipients, numbers, body, created_at)
   SELECT p.position, p.event, p.recipients, coalesce(n.numbers, '{}'), p.body, p.created_at
     FROM placed p LEFT JOIN named n USING (position)
+), carried AS (
+  SELECT json_agg(json_build_array(p.position, p.recipients, coalesce(n.numbers, '{}'), p.body) ORDER BY p.position)::text
+         AS events
+    FROM placed p LEFT JOIN named n USING (position)
+   WHERE (SELECT count(*) <= 16 AND sum(octet_length(body::text)) < 6000 FROM taken)
+), notice AS (
+  SELECT last || CASE WHEN octet_length(events) < 7900 THEN ' ' || events ELSE '' END AS text FROM published, carried
 )
 SELECT (SELECT count(*) FROM taken) AS count, (SELECT bool_or(event LIKE 'message.%') FROM taken) AS messages,
-       pg_notify('ainp_events', last::text)
-  FROM published
+       pg_notify('ainp_events', text)
+  FROM notice
 
 -- name: head
 -- The position of the last event.
