@@ -11,7 +11,7 @@ from ainp.core.delivery import Reached, sent
 from ainp.core.envelope import open_envelope
 from ainp.core.errors import BrokerError
 from ainp.core.mail_guard import DuplicateEmail
-from ainp.core.message import AgentOffline, Blocked, Message, QueueFull
+from ainp.core.message import AgentOffline, Blocked, Message, QueueFull, QueueShareFull
 from support.mail import an_intent
 from support.signing import identity
 
@@ -34,6 +34,7 @@ def a_message(*, waits: bool = True) -> Message:
     ("reached", "waits", "refusal"),
     [
         (Reached(did=BOB.did, taken=False, here=False), True, QueueFull),
+        (Reached(did=BOB.did, taken=False, here=False, crowded=True), True, QueueShareFull),
         (Reached(did=BOB.did, taken=False, here=False), False, AgentOffline),
         (Reached(did=BOB.did, taken=False, here=True, blocked=True), True, Blocked),
         (Reached(did=BOB.did, taken=False, here=True, copy=True), True, DuplicateEmail),

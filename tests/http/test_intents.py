@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from ainp.adapters.broker_key import Identity as BrokerIdentity
 from ainp.core.did import key_of_did
 from ainp.core.envelope import Scheme, open_envelope, verify
+from ainp.core.message_limits import MAX_QUEUED_OF_ONE
 from ainp.operations import messages
 from ainp.operations.presence import forget_processes
 from support.api import Api, Json, an_api
@@ -36,6 +38,10 @@ async def post(api: Api, raw: bytes, status: int = 200) -> Json:
 
     assert response.status_code == status, response.text
     return response.json()
+
+
+async def bare(api: Api, raw: bytes) -> httpx.Response:
+    return await api.client.post(SEND, content=raw, headers={"Content-Type": "application/json"})
 
 
 async def received(socket: ClientConnection) -> tuple[bytes, Json]:
@@ -173,6 +179,43 @@ async def test_as_many_wait_as_may(broker: Telling, monkeypatch: pytest.MonkeyPa
     assert not (await post(broker.api, a_mail(ALICE, did)))["queued"]  # mail has its mailbox
     await broker.api.broker.database.execute("UPDATE message_queue SET expires_at = now() WHERE to_did = $1", did)
     await post(broker.api, raw)  # what has expired takes nobody's place
+
+
+async def test_nobody_alone_fills_another_s_queue(broker: Telling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ainp.store.messages.MAX_QUEUED_OF_ONE", 2)
+    did, raw = identity("crowded").did, an_intent(ALICE, identity("crowded").did)
+    for _ in range(2):
+        await post(broker.api, an_intent(ALICE, did))
+
+    assert (await post(broker.api, raw, 503))["error"] == "QUEUE_SHARE_FULL"
+    assert not (await post(broker.api, a_mail(ALICE, did)))["queued"]  # mail has its mailbox
+    assert (await post(broker.api, an_intent(ALICE, CAROL.did)))["queued"]  # nor is it full for others
+    assert (await post(broker.api, an_intent(BOB, did)))["queued"]
+    [*_, last] = await waiting(broker.api, did)
+    await broker.api.call("POST", "/api/intents/cancel", {"id": last["id"], "from_did": last["from_did"]})
+    await broker.api.broker.database.execute("UPDATE message_queue SET expires_at = now() WHERE to_did = $1", did)
+    assert (await post(broker.api, raw))["queued"]  # it may be sent again as it is
+
+
+async def test_who_is_connected_gets_all_that_somebody_sends(broker: Telling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ainp.store.messages.MAX_QUEUED_OF_ONE", 2)
+    did = identity("listening").did
+    async with connect(f"ws://127.0.0.1:{broker.port}/?did={did}") as socket:
+        sent = [an_intent(ALICE, did) for _ in range(5)]
+        assert {answer.status_code for answer in await at_once(bare(broker.api, raw) for raw in sent)} == {200}
+
+        assert sorted([(await received(socket))[0] for _ in sent]) == sorted(sent)
+
+
+async def test_what_one_has_waiting_is_counted_also_when_much_comes_at_once(database_url: str) -> None:
+    did = identity("beset").did
+    async with two_apis(database_url) as apis:
+        raws = [an_intent(ALICE, did) for _ in range(MAX_QUEUED_OF_ONE + 40)]
+        answers = await at_once(bare(apis[n % 2], raw) for n, raw in enumerate(raws))
+
+        assert statuses(answers) == {200: MAX_QUEUED_OF_ONE, 503: 40}
+        assert errors(answers) == {"QUEUE_SHARE_FULL": 40}
+        assert (await post(apis[0], an_intent(BOB, did)))["queued"]
 
 
 async def test_what_no_socket_took_is_handed_over_again(broker: Telling) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from ainp.core.message_limits import MAX_QUEUED, MAX_QUEUED_OF_ONE
 from ainp.store import queries
 from ainp.store.db import PLANS
 from ainp.store.discovery import filled
@@ -134,6 +135,8 @@ HOT |= {
     ("usefulness", "worker_of"): (TASK,),
 }
 MESSAGE = UUID(md5(b"message4", usedforsecurity=False).hexdigest())
+SENDING = f'[{{"id": "{TASK}", "from_did": "{BUSY}", "kept": false, "waits": false}}]'  # nobody can have it
+TO = f'[{{"of": "{TASK}", "did": "{BUSY}"}}]'
 HOT |= {
     ("groups", "due"): (100,),
     ("groups", "get"): (TASK,),
@@ -167,6 +170,7 @@ HOT |= {
     ("messages", "peek"): (BUSY, 50),
     ("messages", "peek_sent"): (BUSY, 50),
     ("messages", "release"): (BUSY, 10, True, 4),
+    ("messages", "send"): (SENDING, TO, "[]", "[]", MAX_QUEUED, MAX_QUEUED_OF_ONE, 10),
     ("messages", "sent"): (BUSY, "envelope 4"),
     ("presence", "leave"): (MESSAGE, [BUSY], [1]),
 }
@@ -193,6 +197,7 @@ PAGED = {
     ("events", "page"): 400,  # a row has a batch of events
     ("events", "waiting"): 1,
     ("ledger", "transactions"): 100,
+    ("messages", "send"): MAX_QUEUED,
     ("negotiations", "due"): 400,
     ("negotiations", "list_of_agent"): 100,
     ("receipts", "due"): 200,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from ainp.core.did import AgentDid
 from ainp.core.mail_guard import DuplicateEmail
-from ainp.core.message import AgentOffline, Blocked, Message, QueueFull
+from ainp.core.message import AgentOffline, Blocked, Message, QueueFull, QueueShareFull
+from ainp.core.message_limits import MAX_QUEUED_OF_ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Reached:
     queued: bool = False
     blocked: bool = False
     copy: bool = False
+    crowded: bool = False  # by what its sender has waiting for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,11 @@ def sent(message: Message, reached: Sequence[Reached]) -> Sent:
     if not others:
         raise Blocked(f"{', '.join(one.did for one in reached)} takes no messages from {message.sender}")
     names = ", ".join(one.did for one in others)
+    if message.waits and all(one.crowded for one in others):
+        raise QueueShareFull(
+            f"found {MAX_QUEUED_OF_ONE} messages of {message.sender} that wait for {names}, expected fewer",
+            intent_id=message.envelope.id,
+        )
     if message.waits:
         raise QueueFull(f"as many messages wait for {names} as may", intent_id=message.envelope.id)
     raise AgentOffline(f"nobody is connected for {names}", intent_id=message.envelope.id, queued=False)

@@ -78,6 +78,12 @@ class QueueFull(Unavailable):
     code = "QUEUE_FULL"
 
 
+class QueueShareFull(QueueFull):
+    """As many messages of this sender wait for the receiver as may of one."""
+
+    code = "QUEUE_SHARE_FULL"
+
+
 class NotQueued(Conflict):
     """The message does not wait any more: it was handed over, has expired or was taken back."""
 

@@ -43,6 +43,15 @@ MAX_QUEUED: Annotated[
         "who is away for long reads the mailbox; the rest has expired by then",
     ),
 ] = 1000
+MAX_QUEUED_OF_ONE: Annotated[
+    int,
+    Limit(
+        Of.MESSAGE,
+        "messages of one sender among them",
+        "503 `QUEUE_SHARE_FULL`; mail is kept all the same",
+        "so that nobody alone keeps others from reaching an agent",
+    ),
+] = 100
 MAX_RELEASED_PER_SECOND: Annotated[
     int,
     Limit(

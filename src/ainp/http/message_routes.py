@@ -7,7 +7,15 @@ from ainp.core.contact import Consent, TooManyContacts
 from ainp.core.group import DuplicateVote
 from ainp.core.mail_guard import DuplicateEmail, Greylisted
 from ainp.core.mailbox import AccessDenied, ThreadNotFound, TooManyLabels
-from ainp.core.message import AgentOffline, Blocked, NoAgentsFound, NotQueued, QueryRequired, QueueFull
+from ainp.core.message import (
+    AgentOffline,
+    Blocked,
+    NoAgentsFound,
+    NotQueued,
+    QueryRequired,
+    QueueFull,
+    QueueShareFull,
+)
 from ainp.core.rate_policy import Group
 from ainp.http import intents, mail
 from ainp.http.route import ACTS, ENVELOPE, PAGE, Query, Route, post, private
@@ -19,7 +27,15 @@ _SENDS = (
     *(*ENVELOPE, e.UnsupportedMsgType, QueryRequired, e.InvalidQuery, NoAgentsFound, Blocked),
     *(e.NotFound, e.InvalidState, e.Expired, e.InvalidProposal, e.SelfNegotiation, e.TooManyOpen, e.NotYourTurn),
     *(e.MaxRoundsExceeded, e.OwnProposal, e.AgentNotFound, e.ProposalChanged, DuplicateVote),
-    *(DuplicateEmail, Greylisted, e.InsufficientCredits, AgentOffline, QueueFull, e.EmbeddingsUnavailable),
+    *(
+        DuplicateEmail,
+        Greylisted,
+        e.InsufficientCredits,
+        AgentOffline,
+        QueueFull,
+        QueueShareFull,
+        e.EmbeddingsUnavailable,
+    ),
 )
 
 _WHOSE = Query("agent_did", "whose; default: the agent that asks")

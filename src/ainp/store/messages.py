@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,13 +14,15 @@ from ainp.core.did import AgentDid
 from ainp.core.events import message_notice
 from ainp.core.ledger import Entry
 from ainp.core.message import Message
-from ainp.core.message_limits import MAX_QUEUED, MAX_RELEASES
+from ainp.core.message_limits import MAX_QUEUED, MAX_QUEUED_OF_ONE, MAX_RELEASES
+from ainp.store import turns
 from ainp.store.db import Row, Session, Stale
 from ainp.store.posting import entry_rows
 from ainp.store.queries import load
 from ainp.store.together import Together
 
 _SQL = load("messages")
+_FREELY = 10  # of one sender that wait for one receiver; more are counted one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,14 @@ async def send(db: Session, sending: Sending) -> list[Reached]:
     Raises Stale if what it costs is not there any more.
     """
     try:
-        return await db.together(_SEND, sending)
+        became = await db.together(_SEND, sending)
+        if became.apart:
+            async with db.transaction() as tx:
+                await turns.take(tx, f"queues {sending.message.sender}")
+                (became,) = await _send(tx, [sending], freely=MAX_QUEUED_OF_ONE)
     except asyncpg.CheckViolationError as error:
         raise Stale(sending.message.sender) from error
+    return became.reached
 
 
 async def release(db: Session, did: AgentDid, *, most: int, again: bool) -> int:
@@ -89,7 +97,14 @@ async def forget(db: Session, *, batch: int) -> int:
     return max(int(tag.rsplit(" ", 1)[-1]) for tag in (waiting, expired))
 
 
-async def _send(db: Session, sendings: Sequence[Sending]) -> list[list[Reached]]:
+class _Became(NamedTuple):
+    """What became of a message; *apart* if it was not decided: others of its sender may be on their way."""
+
+    reached: list[Reached]
+    apart: bool
+
+
+async def _send(db: Session, sendings: Sequence[Sending], *, freely: int = _FREELY) -> list[_Became]:
     rows = await db.fetch(
         _SQL["send"],
         [_message_row(each.message) for each in sendings],
@@ -97,6 +112,8 @@ async def _send(db: Session, sendings: Sequence[Sending]) -> list[list[Reached]]
         [row for each in sendings for row in entry_rows(each.entries, of=each.message.id)],
         [row for each in sendings for row in _mark_rows(each)],
         MAX_QUEUED,
+        MAX_QUEUED_OF_ONE,
+        freely,
     )
     found: dict[UUID, list[Reached]] = {each.message.id: [] for each in sendings}
     for row in rows:
@@ -108,9 +125,11 @@ async def _send(db: Session, sendings: Sequence[Sending]) -> list[list[Reached]]
                 queued=row["queues"],
                 blocked=row["blocked"],
                 copy=row["copy"],
+                crowded=row["crowded"],
             )
         )
-    return [found[each.message.id] for each in sendings]
+    apart = {row["of"] for row in rows if row["apart"]}
+    return [_Became(found[each.message.id], each.message.id in apart) for each in sendings]
 
 
 # Two copies at once, or two that pay from one account, would wait for each other's row.

@@ -2,8 +2,10 @@
 -- Take in messages ($1) for their receivers ($2), each unless nobody of them can have it, with what it costs ($3:
 -- entries) and the contents that are not to come again ($4: marks); what became of each receiver.
 -- A receiver can't have it who has blocked the sender, or who is away when the message does not wait, is not mail, or
--- finds no room. A content is marked only if somebody can have it. Whoever is connected is told in this statement; the
--- queue keeps it until a socket has it.
+-- finds no room: $5 is what may wait for one receiver, $6 what may of one sender. A content is marked only if somebody can
+-- have it. Whoever is connected is told in this statement; the queue keeps it until a socket has it.
+-- What is counted is what was committed, and what comes before it in this statement. So whoever has more than $7 that wait
+-- for one who is away is told to come again, apart from others of the same sender: with $7 as $6.
 -- IS FALSE keeps the index of when things expire out of it: by that, all that waits for anybody would be read for each.
 WITH said AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json)
@@ -12,18 +14,24 @@ WITH said AS MATERIALIZED (
                  body_text text, body_mime text, body_hash text, headers json, attachments json, labels text[],
                  created_at timestamptz, expires_at timestamptz)
 ), asked AS MATERIALIZED (
-  SELECT to_.of, to_.did, s.kept, s.waits,
-         coalesce((SELECT c.consent_state = 'blocked' FROM contacts c
-                    WHERE c.owner_did = to_.did AND c.peer_did = s.from_did), false) AS blocked,
-         coalesce((SELECT true FROM presence p JOIN broker_nodes n ON n.id = p.node
-                    WHERE p.did = to_.did AND n.until > now() LIMIT 1), false) AS here,
-         (SELECT count(*) FROM (SELECT FROM message_queue q
-                                WHERE q.to_did = to_.did AND (q.expires_at <= now()) IS FALSE LIMIT $5) waiting) >= $5 AS "full"
-    FROM json_to_recordset($2::json) to_ (of uuid, did text) JOIN said s ON s.id = to_.of
+  SELECT *, waits AND NOT "full" AND own <= $6 AS queues,
+         waits AND NOT here AND NOT blocked AND own > $7 AND $7 < $6 AS apart
+    FROM (
+      SELECT to_.of, to_.did, s.kept, s.waits, waiting."full",
+             waiting.own + count(*) OVER (PARTITION BY to_.did, s.from_did ORDER BY s.id ROWS UNBOUNDED PRECEDING) AS own,
+             coalesce((SELECT c.consent_state = 'blocked' FROM contacts c
+                        WHERE c.owner_did = to_.did AND c.peer_did = s.from_did), false) AS blocked,
+             coalesce((SELECT true FROM presence p JOIN broker_nodes n ON n.id = p.node
+                        WHERE p.did = to_.did AND n.until > now() LIMIT 1), false) AS here
+        FROM json_to_recordset($2::json) to_ (of uuid, did text) JOIN said s ON s.id = to_.of,
+             LATERAL (SELECT count(*) >= $5 AS "full", count(*) FILTER (WHERE from_did = s.from_did) AS own
+                        FROM (SELECT q.from_did FROM message_queue q
+                               WHERE q.to_did = to_.did AND (q.expires_at <= now()) IS FALSE LIMIT $5) q) waiting
+    ) counted
 ), able AS MATERIALIZED (
-  SELECT of, did, here, kept, waits AND NOT "full" AS queues
+  SELECT of, did, here, kept, queues
     FROM asked
-   WHERE NOT blocked AND (here OR kept OR (waits AND NOT "full"))
+   WHERE NOT blocked AND (here OR kept OR queues) AND of NOT IN (SELECT of FROM asked WHERE apart)
 ), marked AS (
   INSERT INTO mail_marks AS m (key, until)
   SELECT decode(mark.key, 'hex'), now() + mark.lasts::interval
@@ -92,8 +100,8 @@ WITH said AS MATERIALIZED (
    GROUP BY s.id, s.notice, s.envelope
    ORDER BY s.id
 )
-SELECT a.of, a.did, a.of IN (SELECT of FROM copies) AS copy, a.blocked, a."full", a.here, t.of IS NOT NULL AS taken,
-       coalesce(t.queues, false) AS queues
+SELECT a.of, a.did, a.of IN (SELECT of FROM copies) AS copy, a.blocked, a.own > $6 AS crowded, a.here,
+       t.of IS NOT NULL AS taken, coalesce(t.queues, false) AS queues, a.apart
   FROM asked a LEFT JOIN taken t ON t.of = a.of AND t.did = a.did
 
 -- name: release
