@@ -174,6 +174,33 @@ async def test_what_nobody_uses_is_closed(empty_database_url: str, monkeypatch: 
     await pool.close()
 
 
+async def test_some_are_connected_before_anybody_asks_and_stay(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "_IDLE_S", 0)
+    monkeypatch.setattr(pools, "_LOOK_AROUND_S", 0.01)
+    made: list[asyncpg.Connection] = []
+
+    async def connect() -> asyncpg.Connection:
+        if len(made) == 1:
+            made.append(None)
+            raise OSError("nobody answers, once")
+        made.append(await asyncpg.connect(empty_database_url))
+        return made[-1]
+
+    pool = Pool(connect, size=4, ready=3)
+    await pool.open()
+    while len(made) < 4:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+
+    places = [await pool.acquire() for _ in range(3)]
+    assert len(made) == 4
+    for place in places:
+        pool.release(place)
+    await pool.close()
+
+
 async def test_a_server_that_stands_still_is_given_up(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "_UNANSWERED_S", 0.1)
     monkeypatch.setattr(pools, "_LOOK_AROUND_S", 0.02)

@@ -17,6 +17,7 @@ from ainp.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ainp.telemetry import logger
 
 _WATCH_EVERY_S = 1.0
+_READY = 3  # connections that are there before a burst: to make one takes as long as a dozen requests
 
 
 class NoDatabase(Exception):
@@ -71,7 +72,7 @@ async def _keep_alive(server: EmbeddedPostgres) -> None:
 async def connected(settings: Settings, *, size: int, migrate: bool = False) -> AsyncIterator[Database]:
     """Connect to the database, migrated first where that is wanted; raises NoDatabase."""
     url = url_of(settings)
-    database = Database(url, size=size)
+    database = Database(url, size=size, ready=_READY)
     try:
         if migrate:
             await _migrate(url)

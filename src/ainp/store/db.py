@@ -80,7 +80,7 @@ _UNWRITABLE = {
     asyncpg.ReadOnlySQLTransactionError: "PostgreSQL takes no writes: it is a standby, or read-only",
 }
 
-_CLOCK = load("db")["clock"]
+_CLOCK, _ARRAYS = (load("db")[name] for name in ("clock", "arrays"))
 _CLOCK_S = 1
 _CLOCK_MEANWHILE_S = 2  # for those who come while somebody asks
 
@@ -193,10 +193,11 @@ class Transaction:
 class Database:
     """A pool of connections to one PostgreSQL; connects when first used, and again after the server was gone."""
 
-    def __init__(self, url: str, *, size: int = 20) -> None:
+    def __init__(self, url: str, *, size: int = 20, ready: int = 0) -> None:
         self._url = url
         self._pool: Pool | None = None
         self._size = size
+        self._ready = ready
         self._clock: tuple[datetime, float] | None = None
         self._asking = False
         self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
@@ -209,7 +210,7 @@ class Database:
 
     async def open(self) -> None:
         """Connect once, so that a wrong URL is noticed at start."""
-        self._pool = Pool(self._connected, size=self._size)
+        self._pool = Pool(self._connected, size=self._size, ready=self._ready)
         await translated(self._pool.open)
 
     async def close(self) -> None:
@@ -333,6 +334,8 @@ class Database:
             connection = await asyncpg.connect(self._url, server_settings=_SESSION | PLANS | _VECTORS | _LIMITS)
             try:
                 await _prepare(connection)
+                if self._ready:  # not for whoever has one question
+                    await connection.fetchrow(_ARRAYS)
             except BaseException:
                 connection.terminate()
                 raise

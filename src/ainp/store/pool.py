@@ -87,10 +87,16 @@ class Place:
 
 
 class Pool:
-    """*size* places; the one used last is lent first, so that the others may become idle and be closed."""
+    """
+    *size* places; the one used last is lent first, so that the others may become idle and be closed.
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], *, size: int) -> None:
+    *ready* of them are connected before anybody needs them, and stay so: to make a connection takes longer than most
+    of what is done with it.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Any]], *, size: int, ready: int = 0) -> None:
         self.size = size
+        self._ready = min(ready, size)
         self._connect = connect
         self._places = [Place() for _ in range(size)]
         self._free = deque(self._places)  # those with a connection on the right
@@ -98,6 +104,7 @@ class Pool:
         self._generation = 0  # of connections: one that is lost takes those with it that were made before
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
+        self._ahead: asyncio.Task[None] | None = None  # connects a place that nobody waits for
         self._closed = False
 
     @property
@@ -113,7 +120,7 @@ class Pool:
     async def open(self) -> None:
         """Connect once, so that a wrong address is noticed at start."""
         self.release(await self.acquire())
-        self._look_around()
+        self._look = asyncio.get_running_loop().call_later(_LOOK_AROUND_S, self._look_around)
 
     async def close(self) -> None:
         """Wait for what is lent, then disconnect."""
@@ -203,16 +210,31 @@ class Pool:
             self._goodbyes.add(goodbye)
             goodbye.add_done_callback(self._goodbyes.discard)
 
+    @property
+    def _connected(self) -> int:
+        return sum(place.connection is not None for place in self._places)
+
+    async def _make_ready(self) -> None:
+        while not self._closed and self._connected < self._ready and self._free and self._free[0].connection is None:
+            place = self._free.popleft()
+            with suppress(Exception):  # whoever needs one is told; and a second later it is tried again
+                await self._fill(place)
+            if place.connection is None:
+                return
+            self.release(place)
+
     def _look_around(self) -> None:
         now = monotonic()
         for place in self._places:
             if now - place.running_since > _UNANSWERED_S:
                 place.connection.terminate()  # who waits for it is told that it was lost
         idle = [place for place in self._free if place.connection is not None and now - place.idle_since > _IDLE_S]
-        for place in idle:
+        for place in idle[: max(0, self._connected - self._ready)]:
             self._part(place)
             self._free.remove(place)
             self._free.appendleft(place)
+        if self._connected < self._ready and (self._ahead is None or self._ahead.done()):
+            self._ahead = asyncio.get_running_loop().create_task(self._make_ready())
         self._look = asyncio.get_running_loop().call_later(_LOOK_AROUND_S, self._look_around)
 
 
