@@ -177,6 +177,31 @@ async def test_numbers_that_began_anew_are_followed(api: Api) -> None:
         await wait_until(lambda: api.broker.events._seen == 0)  # it looks every two seconds
 
 
+async def test_a_notice_from_before_numbers_began_anew_hides_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notices say so themselves: nobody has to look first, and the new numbers need not be as high as the old."""
+    monkeypatch.setattr(events, "_LOOK_EVERY_S", 3600)
+    db, feed = api.broker.database, api.broker.events
+    with feed.subscribe(DID) as subscription:
+        await subscription.begin(None)
+        await tell(api, DID, *"abcde")
+        await events.publish(db, batch=10)
+        assert await read(subscription, 5) == [1, 2, 3, 4, 5]
+        await wait_until(lambda: feed._seen == 5)
+        await db.execute("TRUNCATE events, deliveries, receivers")
+        await db.execute("UPDATE publication SET last = 0")
+        await db.execute("SELECT pg_notify('ainp_events', '7')")  # as one that was on its way
+        await wait_until(lambda: feed._seen == 7)
+        await tell(api, DID, "x")
+        await events.publish(db, batch=10)
+        await wait_until(lambda: feed._seen == 1)
+        reading = asyncio.create_task(read(subscription, 1))
+        await wait_until(lambda: subscription._last == 1)
+        await tell(api, DID, "y")
+        await events.publish(db, batch=10)
+
+        assert await reading == [2]
+
+
 async def test_whoever_listened_when_numbers_began_anew_goes_on(api: Api) -> None:
     db = api.broker.database
     with api.broker.events.subscribe(DID) as subscription:

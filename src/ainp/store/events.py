@@ -60,9 +60,7 @@ class PublishedEvents:
             ):
                 async with self._database.dedicated() as connection:
                     connection.add_termination_listener(lambda *_, moved=moved: moved.put_nowait(None))
-                    await translated(
-                        connection.add_listener, _CHANNEL, lambda *said, moved=moved: moved.put_nowait(_heard(said[-1]))
-                    )
+                    await translated(connection.add_listener, _CHANNEL, _Listener(moved))
                     head = await _head(Transaction(connection))
                     while True:
                         yield head
@@ -104,6 +102,24 @@ def _heard(notice: str) -> Head:
     found = _events.decode(carried) if carried else ()
     told = [Told(each.position, each.recipients, each.numbers, bytes(each.body).decode()) for each in found]
     return Head(int(position), told)
+
+
+class _Listener:
+    """
+    Hands on what PostgreSQL says.
+
+    Positions only grow, in the order of commits. One that does not is of tables that were made anew: then the head is
+    looked up, as what was said before could hide what comes now until its positions are as high.
+    """
+
+    def __init__(self, moved: "asyncio.Queue[Head | None]") -> None:
+        self._moved = moved
+        self._last = 0
+
+    def __call__(self, *said: object) -> None:
+        head = _heard(str(said[-1]))
+        self._moved.put_nowait(head if head.position > self._last else None)
+        self._last = head.position
 
 
 def _note(moved: "asyncio.Queue[Head | None]", position: int) -> None:
