@@ -5,8 +5,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
+from statistics import median, quantiles
 
 import msgspec
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.table import Table
 from ainp.core.did import AgentDid
 from bench import load, plans, processes, report, requests
 from bench.broker import a_folder, serving
-from bench.client import Clients
+from bench.client import Clients, Single
 from bench.measure import Bench
 from bench.operations import Named
 from bench.plans import Plan
@@ -25,6 +26,7 @@ from bench.routes import ADMIN_TOKEN, Asked, Routes
 SETTLE_LIMIT = 1.3
 ROUTE_LIMIT = 1.5
 _CONNECTIONS = 8
+_TURNS = 21
 _SETTINGS = {"JOBS_ENABLED": "false", "ADMIN_TOKEN": ADMIN_TOKEN}
 
 
@@ -35,11 +37,18 @@ class Cost:
     limit: float
     before: float = 0.0
     after: float = 0.0
+    turns: InitVar[Sequence[tuple[float, float]]] = ()
+    ratios: Sequence[float] = field(init=False)
+
+    def __post_init__(self, turns: Sequence[tuple[float, float]]) -> None:
+        self.ratios = [after / before for before, after in turns]
+        if turns:
+            self.before, self.after = (median(cost) for cost in zip(*turns, strict=True))
 
     @property
     def ratio(self) -> float:
-        """How much dearer it got."""
-        return self.after / self.before
+        """How much dearer it got: where it was measured by turns, in the median of the turns."""
+        return median(self.ratios) if self.ratios else self.after / self.before
 
 
 @dataclass
@@ -65,18 +74,28 @@ class Growth:
             yield bench
 
     def agents(self, few: int, many: int) -> None:
-        """Settle with few agents and with many registered."""
-        with self.bench() as bench:
+        """Settle where few agents are registered and where many are, by turns: what else goes on meets both."""
+        with self.bench() as small, self.bench() as large:
             dids = requests.agents(few)
-            populate(bench, dids)
-            name = f"settle, {few:,} → {many:,} agents"
-            self.costs[name] = Cost(SETTLE_LIMIT, before=self._settle(bench, dids, "few"))
-            more = requests.agents(many - few, "more")
-            asyncio.run(load.add_agents(bench.served.dsn, more))
+            for bench in (small, large):
+                populate(bench, dids)
+            asyncio.run(load.add_agents(large.served.dsn, requests.agents(many - few, "more")))
             began = time.monotonic()
-            asyncio.run(publish_epoch(bench.served.dsn))
+            asyncio.run(publish_epoch(large.served.dsn))
             self.facts[f"new committee epoch of {many:,} agents, s"] = time.monotonic() - began
-            self.costs[name].after = self._settle(bench, dids, "many")
+            agreed = {bench: self._agreed(bench, dids) for bench in (small, large)}
+            turns: list[tuple[float, float]] = []
+            for turn in range(_TURNS):
+                found = {}
+                for bench in (small, large) if turn % 2 else (large, small):
+                    works = agreed[bench][turn:-1:_TURNS]
+                    found[bench] = bench.measure("settle", works, connections=_CONNECTIONS, warm_up=0)[0].cpu
+                turns.append((found[small], found[large]))
+            name = f"settle, {few:,} → {many:,} agents"
+            cost = self.costs[name] = Cost(SETTLE_LIMIT, turns=turns[1:])  # the first warms up
+            low, _, high = quantiles(cost.ratios, n=4)
+            self.facts |= {"settle: half of the turns from": low, "settle: half of the turns to": high}
+            self.plans[name], _ = plans.of(large, agreed[large][-1])
 
     def receipts(self, few: int, many: int) -> None:
         """Every route with few receipts and with many."""
@@ -92,15 +111,14 @@ class Growth:
             self.facts["database, MB"] = bench.ask("SELECT pg_database_size(current_database())") / 1e6
             self._routes(bench, dids, "many", lambda name, cpu: setattr(self.costs[name], "after", cpu))
 
-    def _settle(self, bench: Bench, dids: Sequence[AgentDid], seed: str) -> float:
-        pairs = requests.pairs(dids, 2 * self.writes, f"growth {seed}")
+    def _agreed(self, bench: Bench, dids: Sequence[AgentDid]) -> Sequence[Single]:
+        """Settlements that are only to be sent."""
+        pairs = requests.pairs(dids, 4 * self.writes, "growth")
         opened = bench.run([requests.initiate(*pair) for pair in pairs], keep=True)
         ids = [msgspec.json.decode(answer, type=Named).id for answer in opened]
         bench.run([requests.propose(id_, worker) for id_, (_, worker) in zip(ids, pairs, strict=True)])
         bench.run([requests.accept(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)])
-        works = [requests.settle(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)]
-        figure, _ = bench.measure("settle", works, connections=_CONNECTIONS, warm_up=len(works) // 4)
-        return figure.cpu
+        return [requests.settle(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)]
 
     def _routes(self, bench: Bench, dids: Sequence[AgentDid], when: str, said: Callable[[str, float], object]) -> None:
         routes = Routes(bench, dids, reads=self.reads, writes=self.writes, name=when)
@@ -148,7 +166,7 @@ def show(console: Console, growth: Growth) -> None:
             for scan in dict.fromkeys(plan.scans):
                 console.print(f"      {scan}", highlight=False)
     for fact, value in growth.facts.items():
-        console.print(f"{fact}: {value:.1f}", highlight=False)
+        console.print(f"{fact}: {value:.2f}", highlight=False)
 
 
 def as_json(growth: Growth, head: Mapping[str, str]) -> Mapping[str, object]:

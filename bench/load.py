@@ -10,6 +10,8 @@ from typing import Any
 
 import asyncpg
 
+from ainp.store import queries
+
 BUSY = 8  # agents that half of everything is done by and for: one agent's history is a big table, too
 _BATCH = 20_000
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
@@ -22,6 +24,7 @@ def statements(file: str = "load") -> Mapping[str, str]:
 
 
 _SQL = statements()
+_SEATS = queries.load("seats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,17 @@ async def load(dsn: str, dids: Sequence[str], rows: Rows) -> None:
                 batch = (first, min(first + _BATCH - 1, last), list(dids), BUSY, rows.since)
                 await _load_batch(connection, batch, epoch, judged=rows.judged)
         await connection.execute(_SQL["count_observations"])
+        await _list_seats(connection)
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+async def _list_seats(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    await connection.execute(_SQL["unlist"])
+    until, before = await connection.fetchrow(_SEATS["mark"])
+    while await connection.fetchval(_SEATS["extend"], until, before, _BATCH):
+        pass
 
 
 @asynccontextmanager

@@ -187,3 +187,8 @@ SELECT did, encode(sha256(did::bytea), 'hex'), 2592000000, now() - interval '1 d
 -- name: end_windows
 -- As if an hour had passed since what is decided was settled.
 UPDATE task_receipts SET window_ends_at = now() - interval '1 second' WHERE judged_at IS NULL AND status = 'finalized'
+
+-- name: unlist
+-- Triggers are off here, so the seats of what was loaded are to be listed from the beginning.
+WITH emptied AS (DELETE FROM receipt_seats)
+UPDATE seat_listing SET listed_until = '-infinity'
