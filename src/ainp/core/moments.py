@@ -6,6 +6,8 @@ import msgspec
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# As RFC 3339 says, without a fraction where there is none; in a tenth of the time of `isoformat`.
+_spelled = msgspec.to_builtins
 
 
 def unix_ms(at: datetime) -> int:
@@ -24,22 +26,16 @@ def moment_of(text: str) -> datetime | None:
 
 def iso_ms(at: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, rounded down, and Z."""
-    text = _iso(at)
+    text: str = _spelled(at.astimezone(UTC))
     return f"{text[:23]}Z" if at.microsecond else f"{text[:19]}.000Z"
 
 
 def iso_us(at: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z."""
-    text = _iso(at)
+    text: str = _spelled(at.astimezone(UTC))
     return text if at.microsecond else f"{text[:19]}.000000Z"
 
 
 def unix_s(seconds: int) -> datetime:
     """The moment that is *seconds* after 1970 began."""
     return UNIX_EPOCH + timedelta(seconds=seconds)
-
-
-def _iso(at: datetime) -> str:
-    """As RFC 3339 writes it, in a tenth of the time of `isoformat`; without a fraction where there is none."""
-    text: str = msgspec.to_builtins(at.astimezone(UTC))
-    return text

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from ainp.core.attestation import VERDICTS, Attestation, millionths, verdict_of
@@ -20,9 +21,8 @@ _SQL = load("attestations")
 JCS = "C"  # the scheme of an attestation's signature: over its canonical JSON (RFC 8785), not hashed
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAttestation:
-    """An attestation as it is kept; score and confidence as they count."""
+class StoredAttestation(NamedTuple):
+    """An attestation as it is kept, score and confidence as they count: what the statement `page` selects, in order."""
 
     id: UUID
     task_id: TaskId
@@ -33,7 +33,8 @@ class StoredAttestation:
     evidence_ref: str | None
     signature: str | None
     scheme: str | None
-    key: VerificationKey | None
+    key_id: str | None
+    public_key: bytes | None
     late: bool
     statement: bytes | None
     statement_hash: bytes | None
@@ -99,7 +100,7 @@ _INSERT = Together(_insert, apart=lambda spoken: [spoken.attestation.task_id], w
 
 async def page(db: Session, task_id: TaskId, *, above: tuple[datetime, UUID], limit: int) -> list[StoredAttestation]:
     """A receipt's attestations, oldest first, after the cursor *above*."""
-    return [_stored(row) for row in await db.together(_PAGE, (task_id, above, limit))]
+    return [StoredAttestation(*row[1:]) for row in await db.together(_PAGE, (task_id, above, limit))]
 
 
 async def _page(db: Session, asked: Sequence[tuple[TaskId, tuple[datetime, UUID], int]]) -> list[list[Row]]:
@@ -117,25 +118,6 @@ async def _page(db: Session, asked: Sequence[tuple[TaskId, tuple[datetime, UUID]
 
 
 _PAGE = Together(_page)
-
-
-def _stored(row: Row) -> StoredAttestation:
-    return StoredAttestation(
-        id=row["id"],
-        task_id=row["task_id"],
-        by=row["by_did"],
-        type=row["type"],
-        score=None if row["score"] is None else float(row["score"]),
-        confidence=None if row["confidence"] is None else float(row["confidence"]),
-        evidence_ref=row["evidence_ref"],
-        signature=row["signature"],
-        scheme=row["scheme"],
-        key=None if row["public_key"] is None else VerificationKey(row["key_id"], row["public_key"]),
-        late=row["late"],
-        statement=row["statement"],
-        statement_hash=row["statement_hash"],
-        created_at=row["created_at"],
-    )
 
 
 def _effective(attestation: Attestation) -> tuple[int | None, int | None]:

@@ -31,7 +31,8 @@ SELECT id FROM heard
 -- name: page
 -- Attestations of receipts ($1), oldest first, each from its cursor ($2, $3) on, $4 of them. OFFSET 0 keeps the planner
 -- from walking all attestations by time: those of one receipt are few.
-SELECT asked.place, a.*
+SELECT asked.place, a.id, a.task_id, a.by_did, a.type, a.score::float8, a.confidence::float8, a.evidence_ref,
+       a.signature, a.scheme, a.key_id, a.public_key, a.late, a.statement, a.statement_hash, a.created_at
   FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::int[]) WITH ORDINALITY asked (id, at, after, most, place)
  CROSS JOIN LATERAL (SELECT said.*
                        FROM (SELECT * FROM task_attestations WHERE task_id = asked.id OFFSET 0) said
