@@ -6,7 +6,7 @@ import pytest
 
 from ainp.http.routes import ROUTES, Route
 from support.signing import ADMIN_TOKEN
-from support.target import ALICE, BOB, Sent, Target, signed
+from support.target import ALICE, BOB, NONCES, Sent, Target, signed
 
 TOKEN = f"Bearer {ADMIN_TOKEN}"
 HOSTILE = (
@@ -58,3 +58,15 @@ async def test_who_has_no_token_is_not_given_an_administrator_s_answer(target: T
 
     again = await target.send(deposit(target, "deposit-2", token=TOKEN))
     assert (again.body, again.headers.get("idempotency-replayed")) == (first.body, "true")
+
+
+async def test_what_a_search_of_one_s_mail_finds_is_kept_under_no_key(target: Target) -> None:
+    """Else it would stay for a day when all is forgotten, and a hundred searches a minute would fill the disk."""
+    path, body = f"{target.base}/api/memories/search", b'{"query":"lunch","limit":100}'
+    for admin in (False, True):
+        given = body[:-1] + b',"agent_did":"%s"}' % BOB.did.encode()
+        sent = signed(BOB, "POST", path.replace("/api/", "/api/admin/") if admin else path, given)
+        keyed = sent.put("Idempotency-Key", "search").put("Authorization", TOKEN if admin else None)
+
+        async with target.untouched(but=NONCES):
+            assert (await target.send(keyed)).status == 200

@@ -12,11 +12,7 @@ from support.api import Api, an_api
 from support.world import Sent, World, a_world
 
 # An envelope has its id for that, and so has what a provider says: test_envelopes.py, test_payments.py.
-POSTS = [
-    pytest.param(route, id=route.path)
-    for route in ROUTES
-    if route.method == "POST" and not (route.envelope or route.hook or route.reads)
-]
+POSTS = [pytest.param(route, id=route.path) for route in ROUTES if route.method == "POST" and route.keyed]
 BAD_KEYS = ("", " ", "two words", "tab\there", "é", "x" * 256)
 GOOD_KEYS = ("a", "x" * 255, "!~", "did:key:zA/1?")
 

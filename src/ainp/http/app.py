@@ -223,9 +223,7 @@ async def _run(route: Route, call: Call, raw: bytes, outside: Outside) -> _Answe
     else:
         _decode(route, call, raw)
     await rates.admit_actor(call)
-    # An envelope and a hook have an id of their own for that; a search changes nothing.
-    keyed = route.writes and not (route.envelope or route.hook or route.reads)
-    key = call.headers.get("idempotency-key") if keyed else None
+    key = call.headers.get("idempotency-key") if route.keyed else None
     if key is None:
         reply = await route.handler(call)
         log(reply.lines)

@@ -143,7 +143,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if not route.writes or route.envelope or route.hook or route.reads:
+    if not route.keyed:
         return []
     meaning = "the same key and body give the first answer for 24 hours, another body 409"
     schema = {"type": "string", "minLength": 1, "maxLength": 255}

@@ -29,13 +29,16 @@ MEMORY_ROUTES: tuple[Route, ...] = (
         method="PUT",
     ),
     private("/api/memories", memories.page, wm.MemoriesReply, *_READS, query=_QUERY),
-    post(
-        "/api/memories/search",
-        memories.search,
-        wm.FoundMemoriesReply,
-        wm.SearchMemoriesBody,
-        "agent_did",
-        *(*ACTS, e.FeatureDisabled),
+    replace(
+        post(
+            "/api/memories/search",
+            memories.search,
+            wm.FoundMemoriesReply,
+            wm.SearchMemoriesBody,
+            "agent_did",
+            *(*ACTS, e.FeatureDisabled),
+        ),
+        searches=True,
     ),
     replace(
         get("/api/admin/memories", memories.page_for_admin, wm.MemoriesReply, *_READS, e.Forbidden, query=_QUERY),
@@ -51,5 +54,6 @@ MEMORY_ROUTES: tuple[Route, ...] = (
             *(e.Forbidden, e.InvalidRequest, e.InvalidDid, e.FeatureDisabled),
         ),
         admin=True,
+        searches=True,
     ),
 )

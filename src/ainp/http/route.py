@@ -36,8 +36,9 @@ class Route:
     In strict mode the actor has signed the request, unless *signed_body* says that the body proves itself; what is
     *private* is shown to its owner. A body that is an *envelope* is signed, in both modes. *newcomers* are agents that
     need not be registered yet. A POST that only *reads* what is for everybody needs nobody who acts, nor does a *hook*,
-    which a provider calls that has signed the bytes. Where somebody outside is asked, *asks* does that without a
-    transaction, and returns what then does the rest in one.
+    which a provider calls that has signed the bytes. One that *searches* reads what is its actor's own, or for an
+    administrator. Where somebody outside is asked, *asks* does that without a transaction, and returns what then does
+    the rest in one.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Route:
     signed_body: Callable[[Any], bool] | None = None
     newcomers: bool = False
     reads: bool = False
+    searches: bool = False
     envelope: bool = False
     hook: bool = False
     asks: Callable[[Call], Awaitable[Handler]] | None = None
@@ -70,8 +72,18 @@ class Route:
 
     @property
     def writes(self) -> bool:
-        """Whether it takes a body, and an Idempotency-Key."""
+        """Whether it takes a body."""
         return self.method in WRITES
+
+    @property
+    def keyed(self) -> bool:
+        """
+        Whether it takes an Idempotency-Key, under which its answer is kept for a day.
+
+        An envelope and a hook have an id of their own for that. A search changes nothing, and what it has found would
+        stay when it is forgotten.
+        """
+        return self.writes and not (self.envelope or self.hook or self.reads or self.searches)
 
     @property
     def group(self) -> Group | None:
