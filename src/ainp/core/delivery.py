@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from ainp.core.did import AgentDid
@@ -11,8 +12,7 @@ from ainp.core.message import AgentOffline, Blocked, Message, QueueFull, QueueSh
 from ainp.core.message_limits import MAX_QUEUED_OF_ONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class Reached(NamedTuple):
     """What became of one receiver; *taken* is whether it has the message, or will."""
 
     did: AgentDid
@@ -24,8 +24,7 @@ class Reached:
     crowded: bool = False  # by what its sender has waiting for it
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A message that was taken in, and who has it, or will."""
 
     message: Message

@@ -13,10 +13,9 @@ Existing clients sign four different texts. All drop `sig` at the top and cover 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -43,7 +42,18 @@ MAX_SKEW = timedelta(seconds=60)
 DEFAULT_TTL = timedelta(seconds=60)
 _MILLISECOND = timedelta(milliseconds=1)
 _LATEST_MS = 2**53
+_LONGEST_MS = MAX_ENVELOPE_TTL // _MILLISECOND
 _BLANKS = b" \t\r\n"
+_REQUIRED = ("id", "from_did", "sig", "msg_type", "timestamp")
+_TEXTS = ("sig", "id", "msg_type", "trace_id")  # whose length is limited here
+# Members that have a meaning, and what they are in JSON; null is as if they were not there.
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("payload", "qos", "to_query", "query"), dict),
+    "attestations": list,
+    **dict.fromkeys((*_TEXTS, "from_did", "to_did", "schema", "capabilities_ref", "version"), str),
+    **dict.fromkeys(("timestamp", "ttl"), Number),
+}
+_CALLED: Mapping[type, str] = {dict: "an object", list: "an array", str: "a string", Number: "a number"}
 
 
 class Scheme(StrEnum):
@@ -59,8 +69,7 @@ class Scheme(StrEnum):
 OF_VALUES = frozenset({Scheme.C, Scheme.D})
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message whose form and time are right; who sent it is not proven before `verify`."""
 
     id: str
@@ -92,8 +101,7 @@ class Envelope:
         return self.sent_at + min(self.ttl, MAX_ENVELOPE_REMEMBERED) + MAX_SKEW
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """What a signature was found to be over."""
 
     scheme: Scheme
@@ -139,7 +147,7 @@ def signed_part(envelope: Envelope, found: Verified) -> Envelope:
         return envelope
     members = {name: member for name, member in envelope.members.items() if name != "query"}
     query = envelope.beside if envelope.beside is not None else envelope.members["query"]
-    return replace(envelope, members=members, beside=query, text=lexemes.as_stringified(members))
+    return envelope._replace(members=members, beside=query, text=lexemes.as_stringified(members))
 
 
 def canonical_text(members: Members, scheme: Scheme) -> bytes:
@@ -182,43 +190,31 @@ class _Wrapped(Struct):
 
 
 def _structure(members: Members, beside: Any, text: bytes) -> Envelope:  # noqa: ANN401 - any JSON
-    required = ("id", "from_did", "sig", "msg_type", "timestamp")
-    if missing := [name for name in required if members.get(name) in (None, "")]:
+    if missing := [name for name in _REQUIRED if not members.get(name) and members.get(name) in (None, "")]:
         raise InvalidEnvelope(f"Missing required fields: {', '.join(missing)}", missing=missing)
-    for name in ("payload", "qos", "to_query", "query"):
-        _of(members, name, dict, "an object")
-    _of(members, "attestations", list, "an array")
-    for name in ("schema", "capabilities_ref", "version"):
-        _of(members, name, str, "a string")
-    sig = _text(members, "sig") or ""
-    recipient = _text(members, "to_did", most=_LATEST_MS)
+    for name, member in members.items():
+        expected = _KINDS.get(name)
+        if expected is not None and type(member) is not expected and member is not None:
+            raise InvalidEnvelope(f"{name}: found {kind_of(member)}, expected {_CALLED[expected]}", field=name)
+    for name in _TEXTS:
+        said = members.get(name)
+        if said is not None and len(said) > MAX_ENVELOPE_TEXT_LENGTH:
+            found, most = len(said), MAX_ENVELOPE_TEXT_LENGTH
+            raise InvalidEnvelope(f"{name}: found {found} characters, expected at most {most}", field=name)
+    recipient, ttl = members.get("to_did"), members.get("ttl")
     return Envelope(
-        id=_text(members, "id") or "",
-        sender=_did("from_did", _text(members, "from_did", most=_LATEST_MS) or ""),
+        id=members["id"],
+        sender=_did("from_did", members["from_did"]),
         recipient=None if recipient is None else _did("to_did", recipient),
-        msg_type=_text(members, "msg_type") or "",
-        trace_id=_text(members, "trace_id"),
-        sent_at=UNIX_EPOCH + _milliseconds(members, "timestamp", most=_LATEST_MS // 64) * _MILLISECOND,
-        ttl=_ttl(members),
-        signature=_signature(sig),
+        msg_type=members["msg_type"],
+        trace_id=members.get("trace_id"),
+        sent_at=UNIX_EPOCH + _milliseconds("timestamp", members["timestamp"], most=_LATEST_MS // 64) * _MILLISECOND,
+        ttl=DEFAULT_TTL if ttl is None else _milliseconds("ttl", ttl, most=_LONGEST_MS) * _MILLISECOND,
+        signature=_signature(members["sig"]),
         members=members,
         beside=beside,
         text=text,
     )
-
-
-def _of(members: Members, name: str, kind: type, expected: str) -> Any:  # noqa: ANN401
-    value = members.get(name)
-    if value is not None and type(value) is not kind:
-        raise InvalidEnvelope(f"{name}: found {kind_of(value)}, expected {expected}", field=name)
-    return value
-
-
-def _text(members: Members, name: str, *, most: int = MAX_ENVELOPE_TEXT_LENGTH) -> str | None:
-    value: str | None = _of(members, name, str, "a string")
-    if value is not None and len(value) > most:
-        raise InvalidEnvelope(f"{name}: found {len(value)} characters, expected at most {most}", field=name)
-    return value
 
 
 def _did(name: str, text: str) -> AgentDid:
@@ -228,14 +224,7 @@ def _did(name: str, text: str) -> AgentDid:
         raise InvalidEnvelope(f"{name}: {error.message}", field=name) from error
 
 
-def _ttl(members: Members) -> timedelta:
-    if members.get("ttl") is None:
-        return DEFAULT_TTL
-    return _milliseconds(members, "ttl", most=MAX_ENVELOPE_TTL // _MILLISECOND) * _MILLISECOND
-
-
-def _milliseconds(members: Members, name: str, *, most: int) -> int:
-    text: Number = _of(members, name, Number, "a number")
+def _milliseconds(name: str, text: Number, *, most: int) -> int:
     value = lexemes.number_of(text)
     if value != int(value) or not 0 <= value <= most:
         raise InvalidEnvelope(f"{name}: found {text[:40]}, expected whole milliseconds from 0 to {most}", field=name)

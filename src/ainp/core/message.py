@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ainp.core import lexemes
@@ -113,8 +113,7 @@ class Mail:
         return self.body[:PREVIEW_LENGTH]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """An envelope with its receivers; *waits* for those who are away, as far as it has time."""
 
     id: UUID

@@ -19,12 +19,16 @@ class Table(Generic[_T]):
 
     def __init__(self, targets: Mapping[str, _T]) -> None:
         self._root: _Node[_T] = _Node()
+        self._plain: dict[str, _T] = {}  # those without parameters, as they are written: found at once
         for path, target in targets.items():
             self._root.add(_segments(path), (), target)
+            if "{" not in path:
+                self._plain[path] = target
 
     def find(self, path: str) -> tuple[_T, dict[str, str]] | None:
         """The target of *path*, and its parameters as they stand in it."""
-        return self._root.find(_segments(path), ())
+        plain = self._plain.get(path)
+        return self._root.find(_segments(path), ()) if plain is None else (plain, {})
 
 
 class _Node(Generic[_T]):

@@ -33,8 +33,7 @@ class Mark:
     lasts: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(NamedTuple):
     """A message with what goes with it."""
 
     message: Message
