@@ -76,7 +76,9 @@ def of_default(redis: RedisServer) -> str:
 limits = st.builds(
     Limit, st.integers(1, 100), st.integers(10**9, 10**11), st.integers(1, 20)
 )  # no key expires meanwhile
-calls = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**10)), min_size=1, max_size=20)
+calls = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 10**10), st.sampled_from((1, 1, -1))), min_size=1, max_size=20
+)
 
 
 def test_the_script_decides_as_the_rule_does(redis: RedisServer) -> None:
@@ -84,13 +86,13 @@ def test_the_script_decides_as_the_rule_does(redis: RedisServer) -> None:
 
     @given(limits, calls)
     @settings(max_examples=50, deadline=None)
-    def decide(limit: Limit, calls: list[tuple[str, int]]) -> None:
+    def decide(limit: Limit, calls: list[tuple[str, int, int]]) -> None:
         example, arrivals, now = next(examples), dict.fromkeys("ab", 0), 1_800_000_000 * SECOND_US
-        for name, wait in calls:
+        for name, wait, cost in calls:
             now += wait
-            expected, arrivals[name] = take(limit, arrival_us=arrivals[name], now_us=now)
+            expected, arrivals[name] = take(limit, arrival_us=arrivals[name], now_us=now, cost=cost)
 
-            assert loop.run(buckets.take_many([(f"{example}:{name}", limit)], now_us=now)) == [expected]
+            assert loop.run(buckets.take_many([(f"{example}:{name}", limit, cost)], now_us=now)) == [expected]
 
     with asyncio.Runner() as loop:
         buckets = RedisBuckets(of_default(redis), LocalBuckets())

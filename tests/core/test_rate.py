@@ -27,6 +27,19 @@ def test_a_bucket_of_another_limit_or_clock_counts_as_empty_and_no_worse() -> No
 
 
 @given(limits, pauses)
+def test_what_is_given_back_was_never_taken_and_no_more_comes_back(limit: Limit, waits: list[int]) -> None:
+    now, arrival = 10**15, 0
+    for wait in waits:
+        now += wait
+        before = max(arrival, now)
+        taken, after = take(limit, arrival_us=arrival, now_us=now)
+        _, back = take(limit, arrival_us=after, now_us=now, cost=-1)
+        assert back == (before if taken.allowed else max(now, after - limit.interval_us))
+        assert take(limit, arrival_us=0, now_us=now, cost=-1)[1] == now
+        arrival = after
+
+
+@given(limits, pauses)
 def test_no_window_lets_more_through_than_the_burst_and_what_came_back(limit: Limit, waits: list[int]) -> None:
     now, arrival, let_through = 10**15, 0, []
     for wait in waits:

@@ -46,3 +46,14 @@ async def test_who_has_signed_an_envelope_is_counted(database_url: str) -> None:
 
         assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
         assert "discovery-by-did" in answers[-1].headers["ratelimit"]
+
+
+async def test_what_is_sent_again_uses_up_nothing_of_who_has_signed_it(database_url: str) -> None:
+    """An envelope's receiver has it, and could keep its sender from being heard."""
+    alice, headers = identity("alice"), {"Content-Type": "application/json"}
+    async with a_strict_api(database_url, rate_limit_enabled=True, rate_limit_max=20) as api:
+        first, second = an_envelope(alice), an_envelope(alice)
+        kinds = [first, *[first] * 5, second, an_envelope(alice)]
+        answers = [await api.api.client.post("/api/discovery/envelope", content=raw, headers=headers) for raw in kinds]
+
+        assert [answer.status_code for answer in answers] == [200, *[409] * 5, 200, 429]

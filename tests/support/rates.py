@@ -22,7 +22,8 @@ DID that is made up costs the address it comes from. Health and metrics are not 
   is there is the operator, and nothing is limited unless that is set.
 - **Which DID**: in strict mode the one that has signed the request, or its envelope. Nobody uses up what another may do
   by naming it: what an attestation signs itself is verified by the operation, so until then it is its address that
-  counts. Otherwise the DID that the request names.
+  counts. Nor by sending again what another has signed, as the receiver of an envelope could: that is given back, and
+  costs the address it came from. Otherwise the DID that the request names.
 - **Which address**: the other end of the connection; behind a proxy that shows `AINP_PROXY_SECRET` the last element of
   `X-Forwarded-For`, else `X-Real-IP`. All addresses of an IPv6 network (/64) are one. Behind a proxy that does not
   prove itself all come from the proxy's address: raise `RATE_LIMIT_ADDRESS_FACTOR` to what the proxy lets through.

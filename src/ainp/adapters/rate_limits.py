@@ -51,35 +51,35 @@ class LocalBuckets:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    async def take(self, name: str, limit: Limit) -> Taken:
-        """Take one from the bucket *name*."""
-        return self.take_now(name, limit, now_us=monotonic_ns() // 1000)
+    async def take(self, name: str, limit: Limit, *, cost: int = 1) -> Taken:
+        """Take one from the bucket *name*, or another *cost*."""
+        return self.take_now(name, limit, now_us=monotonic_ns() // 1000, cost=cost)
 
     async def keep_connected(self) -> None:
         """There is nothing to connect to."""
 
-    def take_now(self, name: str, limit: Limit, *, now_us: int) -> Taken:
+    def take_now(self, name: str, limit: Limit, *, now_us: int, cost: int = 1) -> Taken:
         """The same at a given time; it is one clock for all processes of a node."""
         tag, place = _HASH.unpack(blake2b(name.encode(), key=self._secret, digest_size=_HASH.size).digest())
         at = _SECRET + place % _SETS * _SET.size
         if self._descriptor < 0:
-            return self._take(at, tag, limit, now_us)
+            return self._take(at, tag, limit, now_us, cost)
         locked = self._lock(at)
         try:
-            return self._take(at, tag, limit, now_us)
+            return self._take(at, tag, limit, now_us, cost)
         finally:
             if locked:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, _SET.size, at)
 
-    def _take(self, at: int, tag: int, limit: Limit, now_us: int) -> Taken:
+    def _take(self, at: int, tag: int, limit: Limit, now_us: int, cost: int) -> Taken:
         found = _SET.unpack_from(self._table, at)
         tags, arrivals = found[::2], found[1::2]
         if tag in tags:
             way = tags.index(tag)
-            taken, arrival_us = take(limit, arrival_us=arrivals[way], now_us=now_us)
+            taken, arrival_us = take(limit, arrival_us=arrivals[way], now_us=now_us, cost=cost)
         else:
             way = arrivals.index(min(arrivals))
-            taken, arrival_us = take(limit, arrival_us=0, now_us=now_us)
+            taken, arrival_us = take(limit, arrival_us=0, now_us=now_us, cost=cost)
         _BUCKET.pack_into(self._table, at + way * _BUCKET.size, tag, arrival_us)
         return taken
 

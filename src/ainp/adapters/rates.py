@@ -38,6 +38,10 @@ class Rates:
         """Take one from what this DID may do."""
         return await self._buckets.take(f"did:{did}:{group}", self._limits[group].did)
 
+    async def give_back_to_did(self, did: AgentDid, group: Group) -> None:
+        """Give back one that was not this DID's to pay for."""
+        await self._buckets.take(f"did:{did}:{group}", self._limits[group].did, cost=-1)
+
     async def keep_connected(self) -> None:
         """Stay connected to Redis, if there is one, until cancelled."""
         await self._buckets.keep_connected()

@@ -38,6 +38,7 @@ class _Wanted(NamedTuple):
 
     name: str
     limit: Limit
+    cost: int
     answer: "asyncio.Future[Taken | None]"
 
 
@@ -75,25 +76,25 @@ class RedisBuckets:
         """Whether Redis answers; None where it is not asked."""
         return self._connected
 
-    async def take(self, name: str, limit: Limit) -> Taken:
-        """Take one from the bucket *name*."""
+    async def take(self, name: str, limit: Limit, *, cost: int = 1) -> Taken:
+        """Take one from the bucket *name*, or another *cost*."""
         if not self.degraded:
             answer: asyncio.Future[Taken | None] = asyncio.get_running_loop().create_future()
-            self._queue.append(_Wanted(name, limit, answer))
+            self._queue.append(_Wanted(name, limit, cost, answer))
             self._wanted.set()
             taken = await answer
             if taken is not None:
                 return taken
-        return await self._local.take(name, limit)
+        return await self._local.take(name, limit, cost=cost)
 
-    async def take_many(self, wanted: Sequence[tuple[str, Limit]], *, now_us: int = 0) -> list[Taken]:
-        """Take one from each; *now_us* is for who has a clock of its own."""
-        numbers = [number for _, limit in wanted for number in (limit.interval_us, limit.burst)]
+    async def take_many(self, wanted: Sequence[tuple[str, Limit, int]], *, now_us: int = 0) -> list[Taken]:
+        """Take from each what it costs; *now_us* is for who has a clock of its own."""
+        numbers = [number for _, limit, cost in wanted for number in (limit.interval_us, limit.burst, cost)]
         script = self._client.register_script(_SCRIPT)  # it is sent when Redis does not have it
-        said = await script(keys=[PREFIX + name for name, _ in wanted], args=[now_us, *numbers])
+        said = await script(keys=[PREFIX + name for name, *_ in wanted], args=[now_us, *numbers])
         return [
             Taken(limit, wait_us, reset_us)
-            for (_, limit), wait_us, reset_us in zip(wanted, said[::2], said[1::2], strict=True)
+            for (_, limit, _), wait_us, reset_us in zip(wanted, said[::2], said[1::2], strict=True)
         ]
 
     def close(self) -> None:
@@ -123,7 +124,9 @@ class RedisBuckets:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(2 * _DEAD_S):  # also where a server accepts and says nothing
-            await self.take_many([("probe", _PROBE)])  # connects, and is refused where the script or its key would be
+            await self.take_many(
+                [("probe", _PROBE, 1)]
+            )  # connects, and is refused where the script or its key would be
         self._connected, self._said = True, False
         RATE_LIMITS_DEGRADED.of().set(0)
         logger().info("Redis connected", redis=self._place)
@@ -145,7 +148,7 @@ class RedisBuckets:
             self._late = False
 
     async def _answer(self, batch: Sequence[_Wanted]) -> None:
-        asked = [(one.name, one.limit) for one in batch] or [("probe", _PROBE)]
+        asked = [(one.name, one.limit, one.cost) for one in batch] or [("probe", _PROBE, 1)]
         async with asyncio.timeout(_DEAD_S):
             answers = await self.take_many(asked)
         for one, taken in zip(batch, answers, strict=False):  # of a probe, nobody waits

@@ -53,15 +53,16 @@ class Taken:
 
 def take(limit: Limit, *, arrival_us: int, now_us: int, cost: int = 1) -> tuple[Taken, int]:
     """
-    Take *cost* from a bucket, or nothing; what it answers, and its arrival time afterwards.
+    Take *cost* from a bucket, or nothing; what it answers, and its arrival time afterwards. A *cost* below 0 is given
+    back.
 
     A bucket that nobody knows has the arrival time 0. One that is further ahead than an empty bucket is taken for an
     empty one: the limit was another, or the clock began anew.
     """
-    assert 0 < cost <= limit.burst, "more than the burst is never let through"
+    assert cost <= limit.burst, "more than the burst is never let through"
     interval_us, full_us = limit.interval_us, limit.full_us
     before_us = min(max(arrival_us, now_us), now_us + full_us)
-    after_us = before_us + cost * interval_us
+    after_us = max(now_us, before_us + cost * interval_us)
     wait_us = after_us - full_us - now_us
     if wait_us > 0:
         return Taken(limit, wait_us, before_us - now_us), before_us

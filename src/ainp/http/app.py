@@ -26,6 +26,7 @@ from ainp.core.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    ReplayDetected,
     SchemaBehind,
     Unauthenticated,
     Unavailable,
@@ -181,7 +182,11 @@ class App:
         call.cbor = cbor
         if self._broker.settings.strict and target.guarded:
             await prove(call, self._message(scope, headers, raw), new=target.newcomers)
-        return await _reply(target, call, raw, self._outside)
+        try:
+            return await _reply(target, call, raw, self._outside)
+        except ReplayDetected:
+            await rates.give_back(call)
+            raise
 
     def _route(self, method: str, path: str) -> tuple[Route | _Document, Mapping[str, str]]:
         """What a request is for, and the parameters in its path."""

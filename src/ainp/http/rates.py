@@ -81,10 +81,25 @@ async def admit_actor(call: Call) -> None:
     In strict mode that is who has signed the request, or its envelope: an attestation that is signed itself is verified
     later, and until then it must not use up what the one it names may do.
     """
-    believed = None if call.broker.settings.strict and call.envelope is None else call.actor
-    did = believed if call.proof is None else call.proof.did
+    did = _counted(call)
     if did is not None:
         await admit_did(call.broker, call.scope, did)
+
+
+async def give_back(call: Call) -> None:
+    """
+    Give back to who acts what a request has cost that was sent before.
+
+    Whoever has it can send it again: an envelope's receiver does. It costs the address it came from.
+    """
+    did, visit, limits = _counted(call), call.scope.get(_VISIT), call.broker.rates
+    if limits is not None and visit is not None and did is not None and any(a.whose == "did" for a in visit.answers):
+        await limits.give_back_to_did(did, visit.group)
+
+
+def _counted(call: Call) -> AgentDid | None:
+    believed = None if call.broker.settings.strict and call.envelope is None else call.actor
+    return believed if call.proof is None else call.proof.did
 
 
 async def admit_did(broker: Broker, scope: Scope, did: AgentDid) -> None:
