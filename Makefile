@@ -8,7 +8,7 @@ SENTENCES := $(VENV)/.sentences
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-discovery soak sentences schema docs lock fuzz clean
+.PHONY: help setup run demo check fmt test test-core test-long bench bench-growth bench-starting bench-discovery soak sentences schema docs lock fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench: $(STAMP) ## Measure the broker on this machine; OPTIONS="--only settle,fl
 
 bench-growth: $(STAMP) ## Measure what a request costs when the tables have grown; OPTIONS="--receipts 100000"
 	$(BIN)/python -m bench.growth $(OPTIONS)
+
+bench-starting: $(STAMP) ## Measure how long starts take and what idle processes hold, with few agents and with many
+	$(BIN)/python -m bench.starting $(OPTIONS)
 
 bench-discovery: $(STAMP) ## Measure how well agents are found; OPTIONS="--growth 1000,10000,100000" what it costs
 	$(BIN)/python -m bench.discovery $(OPTIONS)

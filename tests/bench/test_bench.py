@@ -66,6 +66,17 @@ def test_adding_up_proofs_and_paying_an_hour_are_measured() -> None:
 
 
 @pytest.mark.long
+def test_starts_and_idle_memory_are_measured(tmp_path: Path) -> None:
+    options = ("--agents", "10,20", "--times", "1", "--idle", "0", "--json", str(tmp_path / "starting.json"))
+    done = run(*options, module="bench.starting")
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "starting.json").read_text())["found"]
+    assert [(each["agents"], len(each["starts"])) for each in found] == [(10, 2), (20, 2)]
+    assert all(held > 10 for each in found for held in each["held"].values())
+
+
+@pytest.mark.long
 def test_growth_is_measured_for_every_route(tmp_path: Path) -> None:
     options = ("--quick", "--receipts", "2000", "--agents", "300", "--json", str(tmp_path / "growth.json"))
     done = run(*options, module="bench.growth")

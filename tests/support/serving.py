@@ -57,6 +57,16 @@ class Served:
         return found
 
     @property
+    def memory_mb(self) -> float:
+        """What it holds; PostgreSQL and processes that it has started are not in it."""
+        [line] = [
+            line
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+            if line.startswith("VmRSS")
+        ]
+        return int(line.split()[1]) / 1000
+
+    @property
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged; every complete line is JSON."""
         return [json.loads(line) for line in self.log.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
