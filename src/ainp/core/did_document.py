@@ -3,8 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ainp.core.did import AgentDid, key_of_multibase, raw_base58
 from ainp.core.errors import NoVerificationKey
@@ -17,8 +16,7 @@ _BASE58 = frozenset({"Ed25519VerificationKey2018", "Ed25519VerificationKey2020"}
 _JWK = frozenset({"JsonWebKey2020", "JsonWebKey", "Ed25519VerificationKey2018", "Ed25519VerificationKey2020"})
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """The keys of a DID by what they are for: to say who is speaking, and to vouch for what is said."""
 
     authentication: tuple[VerificationKey, ...]

@@ -96,8 +96,12 @@ def _writer(quote: Callable[[str], str], number: Callable[[Number], str], order:
         kind = type(value)
         if kind is str:
             return quote(value)
-        if kind is dict:
-            return "{" + ",".join([quote(name) + ":" + write(value[name]) for name in order(value)]) + "}"
+        if kind is dict:  # most members are texts, which need no call of their own
+            members = [
+                f"{quote(name)}:{quote(member) if type(member := value[name]) is str else write(member)}"
+                for name in order(value)
+            ]
+            return "{" + ",".join(members) + "}"
         if kind is Number:
             return number(value)
         if kind is list:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite, tanh
+from typing import NamedTuple
 
 from ainp.core.errors import InvalidEnvelope
 
@@ -47,8 +48,7 @@ WEIGHTS: Mapping[Profile, Weights] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Qos:
+class Qos(NamedTuple):
     """What a sender says of its message: parts from 0 to 1, and what it would pay, in credits."""
 
     urgency: float = _UNSAID
@@ -71,10 +71,13 @@ class Qos:
         return self.priority(weights) + _BID_WEIGHT * tanh(self.bid / _BID_SCALE)
 
 
+_NOTHING_SAID = Qos()
+
+
 def read_qos(said: Mapping[str, object] | None) -> Qos:
     """Read an envelope's `qos`; what it does not say is the default, what can't be is InvalidEnvelope."""
     if not said:
-        return Qos()
+        return _NOTHING_SAID
     parts = {
         name: _number(said, member, most=1)
         for name, member in (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,8 +28,7 @@ DEFAULT_PAGE = 50
 WRITES = ("POST", "PUT")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A handler's answer; *lines* are logged and counted once what they say is stored."""
 
     body: Struct | list[Struct] | bytes

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time_ns
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import orjson
 import structlog
@@ -24,8 +24,7 @@ from ainp.telemetry.log_file import LogFile
 SERVICE = "ainp-broker"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What is to be logged once it is stored, and what is to be counted with it, whether the line is wanted or not."""
 
     message: str
