@@ -1,9 +1,19 @@
 """Limits in strict mode: only what is proven is counted for a DID."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from support.envelopes import an_envelope
 from support.signing import a_strict_api, identity, signed_request
+
+DISCOVER: dict[str, Any] = {"msg_type": "DISCOVER", "payload": {"query": {"description": "translates"}}}
+QUERY: dict[str, Any] = {
+    "msg_type": "INTENT",
+    "to_query": {"description": "translates"},
+    "payload": {"@type": "Ask", "semantics": {}},
+}
 
 
 async def test_in_strict_mode_only_who_has_signed_is_counted_and_a_signature_is_not_used_up(database_url: str) -> None:
@@ -57,3 +67,23 @@ async def test_what_is_sent_again_uses_up_nothing_of_who_has_signed_it(database_
         answers = [await api.api.client.post("/api/discovery/envelope", content=raw, headers=headers) for raw in kinds]
 
         assert [answer.status_code for answer in answers] == [200, *[409] * 5, 200, 429]
+
+
+@pytest.mark.parametrize(
+    "members", [{"msg_type": "ADVERTISE"}, DISCOVER, QUERY], ids=["ADVERTISE", "DISCOVER", "query"]
+)
+async def test_a_search_is_one_whichever_way_it_comes(database_url: str, members: dict[str, Any]) -> None:
+    """Else ten times as many could be made as messages as where agents are found."""
+    alice, headers = identity("alice"), {"Content-Type": "application/json"}
+    async with a_strict_api(database_url, rate_limit_enabled=True, rate_limit_max=20) as api:
+        await api.register(alice)
+        answers = []
+        for path in (*["/api/intents/send"] * 3, "/api/discovery/envelope"):
+            raw = an_envelope(alice, **members)
+            answers.append(await api.api.client.post(path, content=raw, headers=headers))
+        bob = await api.api.client.post("/api/intents/send", content=an_envelope(identity("bob")), headers=headers)
+
+        assert [answer.status_code == 429 for answer in answers] == [False, False, True, True]
+        assert "discovery-by-did" in answers[2].headers["ratelimit"]
+        assert answers[2].json()["error"] == "RATE_LIMIT_EXCEEDED"
+        assert bob.status_code == 200

@@ -42,7 +42,7 @@ TABLE: Mapping[Group, Row] = {
     Group.REGISTRATION: Row(20, "registrations and their renewals", "each may be paid a grant and be given a seat"),
     Group.DISCOVERY: Row(
         10,
-        "searches for agents, and envelopes that advertise one",
+        "searches for agents, and envelopes that advertise one, also among messages",
         "the specification's 10 a minute; a search costs most of all reads",
     ),
     Group.ATTESTATIONS: Row(50, "attestations", "each has a signature to verify and may judge a receipt"),

@@ -11,7 +11,7 @@ from ainp.core.errors import InvalidRequest, UnsupportedMsgType
 from ainp.core.group_move import is_group_move
 from ainp.core.message import AgentOffline, MsgType, QueueFull
 from ainp.core.message_limits import MAX_RECIPIENTS
-from ainp.http import discovery, envelopes, groups
+from ainp.http import discovery, envelopes, groups, rates
 from ainp.http.call import Call, Reply
 from ainp.http.envelopes import ADVERTISE
 from ainp.operations import bargaining, messages
@@ -28,6 +28,7 @@ async def send(call: Call) -> Reply:
     """Take a signed message for the agent that it names, or for those who answer its query best."""
     msg_type = call.signed.msg_type
     if msg_type in _TO_THE_INDEX:
+        await rates.admit_search(call)
         return await discovery.receive(call)
     route = _ROUTES.get(msg_type)
     if route is None:
@@ -71,6 +72,7 @@ async def _found(call: Call, envelope: Envelope) -> Sequence[AgentDid]:
     if envelope.recipient is not None or envelope.query is None:
         return ()
     body = discovery.query_of(envelope.query)
+    await rates.admit_search(call)
     hits = await finding.search(call.db, call.broker.discovery, replace(body, limit=MAX_RECIPIENTS + 1))
     return [hit.agent.did for hit in hits]
 

@@ -93,8 +93,18 @@ async def give_back(call: Call) -> None:
     Whoever has it can send it again: an envelope's receiver does. It costs the address it came from.
     """
     did, visit, limits = _counted(call), call.scope.get(_VISIT), call.broker.rates
-    if limits is not None and visit is not None and did is not None and any(a.whose == "did" for a in visit.answers):
-        await limits.give_back_to_did(did, visit.group)
+    if limits is not None and visit is not None and did is not None:
+        for answer in visit.answers:
+            if answer.whose == "did":
+                await limits.give_back_to_did(did, answer.group)
+
+
+async def admit_search(call: Call) -> None:
+    """Count a message as a search, too, if it makes one: else as many were made as messages may be sent."""
+    visit, limits = call.scope.get(_VISIT), call.broker.rates
+    if limits is not None and visit is not None and visit.group is not Group.DISCOVERY:
+        await _take_of_address(limits, visit, Group.DISCOVERY)
+        _answer(visit, _Answered(Group.DISCOVERY, "did", await limits.take_of_did(call.by, Group.DISCOVERY)))
 
 
 def _counted(call: Call) -> AgentDid | None:
