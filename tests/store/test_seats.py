@@ -16,6 +16,7 @@ from ainp.operations import seats
 from ainp.operations.receipts import LAST
 from ainp.store import migrate, receipts
 from ainp.store.db import Database
+from ainp.store.queries import load
 from ainp.store.receipts import Filter
 from ainp.store.seats import Mark
 from support.builders import agents
@@ -68,6 +69,8 @@ async def list_now(db: Database) -> int | None:
 
 
 async def listed(db: Database) -> int:
+    """How many seats are listed; none may be missing."""
+    assert await db.fetch(load("fsck")["seats"]) == []
     return int(await db.fetchval("SELECT count(*) FROM receipt_seats"))
 
 

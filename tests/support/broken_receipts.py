@@ -290,6 +290,16 @@ _REPUTATIONS = (
     ),
 )
 
+_SEATED = "FROM task_receipts WHERE committee <> '[]'"
+_SEATS = (
+    a_break(
+        "a seat that is not listed",
+        f"UPDATE seat_listing SET listed_until = (SELECT min(created_at) {_SEATED})"
+        f" RETURNING (SELECT id {_SEATED} ORDER BY created_at LIMIT 1)",
+        C.SEAT,
+    ),
+)
+
 _GUARDS = (
     a_break(
         "a guard that was taken down",
@@ -299,4 +309,4 @@ _GUARDS = (
     ),
 )
 
-RECEIPT_BREAKS: tuple[Break, ...] = (*_DRAWS, *_STATEMENTS, *_VOICES, *_REPUTATIONS, *_GUARDS)
+RECEIPT_BREAKS: tuple[Break, ...] = (*_DRAWS, *_STATEMENTS, *_VOICES, *_REPUTATIONS, *_SEATS, *_GUARDS)

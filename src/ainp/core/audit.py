@@ -91,6 +91,8 @@ class Check(StrEnum):
 
     COHORT = "cohort"
 
+    SEAT = "seat"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -202,6 +202,7 @@ class _Epochs:
 
 _AGENTS, _LEDGER, _NEGOTIATIONS, _RECEIPTS, _ATTESTATIONS, _REPUTATION, _STATUS = 1, 2, 4, 17, 18, 19, 20
 _STAKES, _JUDGEMENT, _OBSERVATIONS, _WITHDRAWALS, _USEFULNESS, _PAYMENTS, _COHORTS = 21, 22, 23, 28, 34, 38, 41
+_SEATS = 52
 _JUDGED = frozenset({_NEGOTIATIONS, _RECEIPTS, _STATUS, _JUDGEMENT})
 SCHEMA = Part("schema", "every trigger, index and function is there", frozenset(), _nothing)
 PARTS = (
@@ -283,5 +284,11 @@ PARTS = (
         "agents that were apart have given back what they were lent",
         frozenset({_AGENTS, _LEDGER, _COHORTS}),
         _by_set(*stored.COHORTS),
+    ),
+    Part(
+        "seats",
+        "a committee member's pages leave none out",
+        frozenset({_RECEIPTS, _STATUS, _SEATS}),
+        _by_set(*stored.SEATS),
     ),
 )

@@ -27,6 +27,7 @@ USEFULNESS = ("reward_hours", "reward_entries", "usefulness_totals")
 REPUTATIONS = ("reputations", "reputation_clients")
 RECORDS = ("known_clients", "auditor_records")
 COHORTS = ("cohorts",)
+SEATS = ("seats",)
 # Statements whose rows are looked at one by one, each with the one that counts them.
 COUNTS = {
     "negotiations": "count_negotiations",

@@ -391,6 +391,16 @@ SELECT 'cohort' AS proof, 'cohort ' || c.id AS subject, fact.found || fact.of AS
 
 -- The following stream what is proven row by row.
 
+-- name: seats
+-- All seats of receipts up to the time that was reached are listed.
+SELECT 'seat' AS proof, 'receipt ' || r.id AS subject, 'no seat of ' || said.did AS found,
+       'all of its committee, as receipts are listed until ' || s.listed_until AS expected
+  FROM seat_listing s
+  JOIN task_receipts r ON r.created_at <= s.listed_until, jsonb_array_elements_text(r.committee) said (did)
+ WHERE NOT EXISTS (SELECT FROM receipt_seats l
+                    WHERE l.member = substr(sha256(convert_to(said.did, 'UTF8')), 1, 8)
+                      AND l.created_at = r.created_at AND l.task_id = r.id)
+
 -- name: count_negotiations
 SELECT count(*) FROM negotiations
 
