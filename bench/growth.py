@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -26,29 +26,36 @@ from bench.routes import ADMIN_TOKEN, Asked, Routes
 SETTLE_LIMIT = 1.3
 ROUTE_LIMIT = 1.5
 _CONNECTIONS = 8
-_TURNS = 21
 _SETTINGS = {"JOBS_ENABLED": "false", "ADMIN_TOKEN": ADMIN_TOKEN}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cost:
-    """CPU of broker and database for one request, in milliseconds, with little and with much in the tables."""
+    """CPU of broker and database for one request in each turn, in milliseconds, with little and with much stored."""
 
     limit: float
-    before: float = 0.0
-    after: float = 0.0
-    turns: InitVar[Sequence[tuple[float, float]]] = ()
-    ratios: Sequence[float] = field(init=False)
+    little: Sequence[float]
+    much: Sequence[float]
 
-    def __post_init__(self, turns: Sequence[tuple[float, float]]) -> None:
-        self.ratios = [after / before for before, after in turns]
-        if turns:
-            self.before, self.after = (median(cost) for cost in zip(*turns, strict=True))
+    @property
+    def before(self) -> float:
+        """With little."""
+        return median(self.little)
+
+    @property
+    def after(self) -> float:
+        """With much."""
+        return median(self.much)
+
+    @property
+    def ratios(self) -> Sequence[float]:
+        """How much dearer it was in each turn."""
+        return [after / before for before, after in zip(self.little, self.much, strict=True)]
 
     @property
     def ratio(self) -> float:
-        """How much dearer it got: where it was measured by turns, in the median of the turns."""
-        return median(self.ratios) if self.ratios else self.after / self.before
+        """How much dearer it got, in the median of the turns: what else the machine does meets both sides of one."""
+        return median(self.ratios)
 
 
 @dataclass
@@ -59,6 +66,7 @@ class Growth:
     clients: Clients
     reads: int
     writes: int
+    turns: int
     costs: dict[str, Cost] = field(default_factory=dict)
     plans: dict[str, Sequence[Plan]] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
@@ -74,7 +82,7 @@ class Growth:
             yield bench
 
     def agents(self, few: int, many: int) -> None:
-        """Settle where few agents are registered and where many are, by turns: what else goes on meets both."""
+        """Settle where few agents are registered, and where many are."""
         with self.bench() as small, self.bench() as large:
             dids = requests.agents(few)
             for bench in (small, large):
@@ -83,65 +91,67 @@ class Growth:
             began = time.monotonic()
             asyncio.run(publish_epoch(large.served.dsn))
             self.facts[f"new committee epoch of {many:,} agents, s"] = time.monotonic() - began
-            agreed = {bench: self._agreed(bench, dids) for bench in (small, large)}
-            turns: list[tuple[float, float]] = []
-            for turn in range(_TURNS):
-                found = {}
-                for bench in (small, large) if turn % 2 else (large, small):
-                    works = agreed[bench][turn:-1:_TURNS]
-                    found[bench] = bench.measure("settle", works, connections=_CONNECTIONS, warm_up=0)[0].cpu
-                turns.append((found[small], found[large]))
-            name = f"settle, {few:,} → {many:,} agents"
-            cost = self.costs[name] = Cost(SETTLE_LIMIT, turns=turns[1:])  # the first warms up
-            low, _, high = quantiles(cost.ratios, n=4)
+            name, count = f"settle, {few:,} → {many:,} agents", 4 * self.writes
+            settles = [Asked(name, self._agreed(bench, dids, count)) for bench in (small, large)]
+            self._compare((small, large), settles, limit=SETTLE_LIMIT, turns=4 * self.turns)
+            low, _, high = quantiles(self.costs[name].ratios, n=4)
             self.facts |= {"settle: half of the turns from": low, "settle: half of the turns to": high}
-            self.plans[name], _ = plans.of(large, agreed[large][-1])
 
     def receipts(self, few: int, many: int) -> None:
-        """Every route with few receipts and with many."""
-        with self.bench() as bench:
+        """Every route where there are few receipts, and where there are many."""
+        with self.bench() as small, self.bench() as large:
             dids = requests.agents(1000)
-            populate(bench, dids)
-            dsn = bench.served.dsn
-            asyncio.run(load.load(dsn, dids, load.of_the_past(0, few, all_=many)))
-            self._routes(bench, dids, "few", lambda name, cpu: self.costs.setdefault(name, Cost(ROUTE_LIMIT, cpu)))
-            began = time.monotonic()
-            asyncio.run(load.load(dsn, dids, load.of_the_past(few, many, all_=many)))
-            self.facts[f"loading {many:,} receipts, s"] = time.monotonic() - began
-            self.facts["database, MB"] = bench.ask("SELECT pg_database_size(current_database())") / 1e6
-            self._routes(bench, dids, "many", lambda name, cpu: setattr(self.costs[name], "after", cpu))
+            for bench, count in ((small, few), (large, many)):
+                populate(bench, dids)
+                began = time.monotonic()
+                asyncio.run(load.load(bench.served.dsn, dids, load.of_the_past(0, count, all_=count)))
+                self.facts[f"loading {count:,} receipts, s"] = time.monotonic() - began
+            self.facts["database, MB"] = large.ask("SELECT pg_database_size(current_database())") / 1e6
+            both = [Routes(bench, dids, reads=self.reads, writes=self.writes) for bench in (small, large)]
+            for asked in zip(*(routes.reads() for routes in both), strict=True):
+                self._compare((small, large), asked)
+            for asked in zip(*(routes.writes() for routes in both), strict=True):
+                for routes, answers in zip(both, self._compare((small, large), asked), strict=True):
+                    routes.answered(answers)
 
-    def _agreed(self, bench: Bench, dids: Sequence[AgentDid]) -> Sequence[Single]:
+    def _agreed(self, bench: Bench, dids: Sequence[AgentDid], count: int) -> Sequence[Single]:
         """Settlements that are only to be sent."""
-        pairs = requests.pairs(dids, 4 * self.writes, "growth")
+        pairs = requests.pairs(dids, count, "growth")
         opened = bench.run([requests.initiate(*pair) for pair in pairs], keep=True)
         ids = [msgspec.json.decode(answer, type=Named).id for answer in opened]
         bench.run([requests.propose(id_, worker) for id_, (_, worker) in zip(ids, pairs, strict=True)])
         bench.run([requests.accept(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)])
         return [requests.settle(id_, client) for id_, (client, _) in zip(ids, pairs, strict=True)]
 
-    def _routes(self, bench: Bench, dids: Sequence[AgentDid], when: str, said: Callable[[str, float], object]) -> None:
-        routes = Routes(bench, dids, reads=self.reads, writes=self.writes, name=when)
-        for asked in routes.reads():
-            said(asked.name, self._cost(bench, asked)[0])
-            if when == "many":
-                self.plans[asked.name], _ = plans.of(bench, asked.works[0])
-        for asked in routes.writes():
-            explained = when == "many"
-            measured = Asked(asked.name, asked.works[1:] if explained else asked.works)
-            cpu, answers = self._cost(bench, measured)
-            said(asked.name, cpu)
-            if explained:
-                self.plans[asked.name], first = plans.of(bench, asked.works[0])
-                answers = [first, *answers]
-            routes.answered(answers)
+    def _compare(
+        self, benches: tuple[Bench, Bench], asked: Sequence[Asked], *, limit: float = ROUTE_LIMIT, turns: int = 0
+    ) -> Sequence[Sequence[bytes]]:
+        """
+        Ask the small and the large broker the same, some of it by turns; what they answered.
 
-    def _cost(self, bench: Bench, asked: Asked) -> tuple[float, Sequence[bytes]]:
-        keep = asked.name.startswith("POST")
-        warm_up = len(asked.works) // 4
-        figure, answers = bench.measure(asked.name, asked.works, connections=_CONNECTIONS, warm_up=warm_up, keep=keep)
-        self.console.print(f"{asked.name}: {figure.cpu:.3f} ms", highlight=False)
-        return figure.cpu, answers
+        A quarter warms up; the first one, which comes after that, shows the plans of the large broker.
+        """
+        name, turns = asked[0].name, turns or self.turns
+        keep = name.startswith("POST")
+        costs: list[list[float]] = [[], []]
+        warm = 1 + len(asked[0].works) // 4
+        answers = [
+            [*bench.run(one.works[1:warm], connections=_CONNECTIONS, keep=keep)]
+            for bench, one in zip(benches, asked, strict=True)
+        ]
+        self.plans[name], first = plans.of(benches[1], asked[1].works[0])
+        answers[0].insert(0, benches[0].run(asked[0].works[:1], keep=True)[0])
+        answers[1].insert(0, first)
+        size = -(-(len(asked[0].works) - warm) // turns)
+        for turn, began in enumerate(range(warm, len(asked[0].works), size)):
+            for place in (0, 1) if turn % 2 else (1, 0):
+                works = asked[place].works[began : began + size]
+                figure, came = benches[place].measure(name, works, connections=_CONNECTIONS, warm_up=0, keep=keep)
+                answers[place] += came
+                costs[place].append(figure.cpu)
+        self.costs[name] = cost = Cost(limit, *costs)
+        self.console.print(f"{name}: {cost.before:.3f} → {cost.after:.3f} ms, {cost.ratio:.2f}", highlight=False)
+        return answers
 
 
 def show(console: Console, growth: Growth) -> None:
@@ -189,7 +199,8 @@ def main() -> None:
     console = Console(width=150)
     busy = processes.busy_cores(0.2 if options.quick else 2)
     with Clients(1) as clients:
-        growth = Growth(console, clients, reads=80 if options.quick else 600, writes=16 if options.quick else 400)
+        quick = options.quick
+        growth = Growth(console, clients, 80 if quick else 600, 16 if quick else 400, turns=1 if quick else 5)
         if options.agents:
             growth.agents(100, options.agents)
         if options.receipts:

@@ -31,12 +31,11 @@ class Asked:
 class Routes:
     """Asks a broker with many receipts for everything it can do."""
 
-    def __init__(self, bench: Bench, dids: Sequence[AgentDid], *, reads: int, writes: int, name: str) -> None:
+    def __init__(self, bench: Bench, dids: Sequence[AgentDid], *, reads: int, writes: int) -> None:
         self._bench = bench
         self._busy, self._others = dids[:BUSY], dids[BUSY:]
         self._reads = reads
         self._writes = writes
-        self._name = name  # of this round: what it registers is new in each
         self._answers: Sequence[bytes] = ()
 
     def reads(self) -> Iterator[Asked]:
@@ -57,7 +56,7 @@ class Routes:
 
     def writes(self) -> Iterator[Asked]:
         """Every POST; the answers to each are to be told by `answered` before the next."""
-        pairs = requests.pairs([*self._busy, *self._others], 3 * self._writes, f"growth {self._name}")
+        pairs = requests.pairs([*self._busy, *self._others], 3 * self._writes, "growth")
         yield Asked("POST /api/agents/register", self._registrations())
         yield Asked("POST /api/negotiations", [requests.initiate(*pair) for pair in pairs])
         ids = [msgspec.json.decode(answer, type=Named).id for answer in self._answers]
@@ -99,7 +98,7 @@ class Routes:
     def _proofs(self) -> Sequence[Single]:
         said = {"work_type": "compute", "metrics": {"compute_ms": 5}, "timestamp": 1000 * time.time()}
         return [
-            requests.post("/api/usefulness/proofs", {**said, "agent_did": did, "trace_id": f"{self._name} {number}"})
+            requests.post("/api/usefulness/proofs", {**said, "agent_did": did, "trace_id": f"growth {number}"})
             for number, did in enumerate(islice(cycle(self._others), self._writes))
         ]
 
@@ -116,7 +115,7 @@ class Routes:
         return [requests.get(path.format(did=dids[number % len(dids)])) for number in range(self._reads)]
 
     def _registrations(self) -> Sequence[Single]:
-        return [requests.register(did) for did in requests.agents(self._writes, f"growth {self._name}")]
+        return [requests.register(did) for did in requests.agents(self._writes, "growth")]
 
     def _deposits(self) -> Sequence[Single]:
         token = f"Bearer {ADMIN_TOKEN}"
