@@ -43,7 +43,7 @@ class Sent(NamedTuple):
     @property
     def queued(self) -> bool:
         """Whether it waits for somebody."""
-        return any(one.queued and not one.here for one in self.reached)
+        return bool([one for one in self.reached if one.queued and not one.here])
 
     @property
     def expires_at(self) -> datetime:

@@ -12,7 +12,7 @@ Existing clients sign four different texts. All drop `sig` at the top and cover 
     D  the SHA-256 of C; only the specification's text says so
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -130,14 +130,16 @@ def verify(envelope: Envelope, *, keys: Sequence[bytes], schemes: Sequence[Schem
     if signature is None:
         read_signature(envelope.members["sig"])  # says what is wrong with it
         raise InvalidSignature("Signature verification failed: no signature")
-    tried: set[bytes] = set()
-    for text, found in _texts(envelope.members, schemes):
-        if text in tried:
-            continue
-        tried.add(text)
-        for key in keys:
-            if _verifies(text, signature, key):
-                return found
+    tried: list[bytes] = []
+    for signed, query_signed in _signed(envelope.members):
+        for scheme in schemes:
+            text = canonical_text(signed, scheme)
+            if text in tried:
+                continue
+            tried.append(text)
+            for key in keys:
+                if _verifies(text, signature, key):
+                    return Verified(scheme, query_signed)
     raise InvalidSignature("Signature verification failed")
 
 
@@ -225,7 +227,7 @@ def _did(name: str, text: str) -> AgentDid:
 
 
 def _milliseconds(name: str, text: Number, *, most: int) -> int:
-    value = lexemes.number_of(text)
+    value = int(text) if text.isdigit() else lexemes.number_of(text)
     if value != int(value) or not 0 <= value <= most:
         raise InvalidEnvelope(f"{name}: found {text[:40]}, expected whole milliseconds from 0 to {most}", field=name)
     return int(value)
@@ -254,13 +256,11 @@ def _check_time(envelope: Envelope, now: datetime) -> None:
         raise EnvelopeExpired(f"Envelope TTL expired: timestamp + ttl is {unix_ms(ends)}, now is {unix_ms(now)}")
 
 
-def _texts(members: Members, schemes: Sequence[Scheme]) -> Iterator[tuple[bytes, Verified]]:
-    for scheme in schemes:
-        yield canonical_text(members, scheme), Verified(scheme)
-    if "query" in members:
-        without = {name: member for name, member in members.items() if name != "query"}
-        for scheme in schemes:
-            yield canonical_text(without, scheme), Verified(scheme, query_signed=False)
+def _signed(members: Members) -> Sequence[tuple[Members, bool]]:
+    """What may have been signed, and whether a member `query` was."""
+    if "query" not in members:
+        return ((members, True),)
+    return (members, True), ({name: member for name, member in members.items() if name != "query"}, False)
 
 
 def _verifies(text: bytes, signature: bytes, key: bytes) -> bool:

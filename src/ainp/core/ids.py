@@ -15,14 +15,14 @@ GroupId = NewType("GroupId", UUID)
 # UUID() also reads braces, URNs and bare digits: one thing has one spelling here.
 _SPELLING = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
+_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
+_RANDOM = ~(0xF << 76 | 0x3 << 62)  # what is left of time and chance
+
 
 def uuid7(now: datetime, randomness: bytes) -> UUID:
     """Make a UUIDv7 (RFC 9562 section 5.7) of a time and 10 random bytes."""
-    value = unix_ms(now).to_bytes(6) + randomness[:10]
-    number = int.from_bytes(value)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=number)
+    number = unix_ms(now) << 80 | int.from_bytes(randomness[:10])
+    return UUID(int=number & _RANDOM | _VERSION_AND_VARIANT)
 
 
 def parse_id(text: str, *, what: str) -> UUID:

@@ -97,15 +97,15 @@ class CancelledReply(Struct):
 
 def sent_reply(sent: Sent) -> SentReply:
     """Show what became of a message."""
-    away, queued = sent.away, sent.queued
+    message, away, queued = sent.message, sent.away, sent.queued
     return SentReply(
         status="routed",
         agent_count=len(sent.reached),
-        id=sent.message.envelope.id,
-        message_id=str(sent.message.id),
+        id=message.envelope.id,
+        message_id=str(message.id),
         recipients=list(sent.recipients),
         queued=queued,
-        priority=round(sent.message.priority, 6),
+        priority=round(message.priority, 6),
         offline=_offline(sent, away, queued=queued) if away else UNSET,
     )
 
