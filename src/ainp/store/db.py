@@ -269,7 +269,7 @@ class Database:
                 self._asking = False
             self._clock = now, monotonic()
         at, since = self._clock
-        return at + timedelta(seconds=monotonic() - since)
+        return at + timedelta(0, 0, int((monotonic() - since) * 1e6))  # half the time of seconds by name
 
     async def together(
         self, statement: Together[_Item, _Result], item: _Item, *, nonce: Nonce | None = None

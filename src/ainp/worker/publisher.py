@@ -21,7 +21,8 @@ NAME = "event-publisher"
 _BATCH = 1_000
 _LOOK_EVERY_S = 0.05  # how long an event waits; what comes meanwhile is cheaper together
 _LOOK_SOON_S = 0.003  # while agents talk to each other through other processes, and wait for an answer
-_TALK_S = 1.0  # for so long after such a message they do
+_LOOK_BESIDE_S = 0.01  # while they talk through this process, which says so: some may come through others meanwhile
+_TALK_S = 1.0  # for so long after a message they do
 _TRY_EVERY_S = 1.0
 
 
@@ -68,7 +69,7 @@ async def _handing_on(database: Database, bus: Bus | None) -> AsyncIterator[asyn
 async def _lead(own: Session, published: asyncio.Event, talked: asyncio.Event) -> None:
     logger().info("Event publisher leads")
     loop = asyncio.get_running_loop()
-    talk_ends = loop.time()
+    talk_ends = others_end = loop.time()
     while True:
         told = talked.is_set()  # then there is something, and nobody has to look whether
         talked.clear()
@@ -76,10 +77,13 @@ async def _lead(own: Session, published: asyncio.Event, talked: asyncio.Event) -
             count, messages = await events.publish(own, batch=_BATCH)
             PUBLISHED.of().count(count)
             published.set()
-            if messages and not told:
+            if messages:
                 talk_ends = loop.time() + _TALK_S
+                others_end = others_end if told else talk_ends
             if count == _BATCH:
                 talked.set()  # there may be more
+        now = loop.time()
+        pause_s = _LOOK_SOON_S if now < others_end else _LOOK_BESIDE_S if now < talk_ends else _LOOK_EVERY_S
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SOON_S if loop.time() < talk_ends else _LOOK_EVERY_S):
+            async with asyncio.timeout(pause_s):
                 await talked.wait()
