@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from ainp.core import audit, ledger
 from ainp.core.attestation import AUDIT_PASS
@@ -38,7 +39,7 @@ NAMED = a_named_epoch(EPOCH)
 
 def a_drawn_receipt(seats: int = 5, **changes: object) -> TaskReceipt:
     members = draw(EPOCH, seed=SEED, seats=seats, parties=(WORKER, CLIENT))
-    return replace(a_receipt(members), short=False, **changes)  # type: ignore[arg-type]  # the tests
+    return structs.replace(a_receipt(members), short=False, **changes)
 
 
 def checks(findings: Iterable[Finding]) -> list[Check]:
@@ -65,15 +66,19 @@ def test_turns_hashes_prices_and_signatures_are_looked_at() -> None:
     first = opened.current
     signed = replace(first, signature="A" * 86 + "==")
 
-    assert checks(audit.check_negotiation(replace(opened, rounds=()))) == [Check.ROUNDS]
-    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, number=2),)))) == [Check.ROUNDS]
-    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, proposer=WORKER),)))) == [Check.ROUNDS]
-    assert checks(audit.check_negotiation(replace(opened, rounds=(replace(first, terms_hash="0"),)))) == [
+    assert checks(audit.check_negotiation(structs.replace(opened, rounds=()))) == [Check.ROUNDS]
+    assert checks(audit.check_negotiation(structs.replace(opened, rounds=(replace(first, number=2),)))) == [
+        Check.ROUNDS
+    ]
+    assert checks(audit.check_negotiation(structs.replace(opened, rounds=(replace(first, proposer=WORKER),)))) == [
+        Check.ROUNDS
+    ]
+    assert checks(audit.check_negotiation(structs.replace(opened, rounds=(replace(first, terms_hash="0"),)))) == [
         Check.TERMS_HASH
     ]
-    assert checks(audit.check_negotiation(replace(opened, rounds=(signed,)))) == [Check.SIGNATURE]
-    assert checks(audit.check_negotiation(replace(opened, reserved=1))) == [Check.RESERVED_PRICE]
-    assert checks(audit.check_negotiation(replace(accepted, reserved=0))) == [Check.RESERVED_PRICE]
+    assert checks(audit.check_negotiation(structs.replace(opened, rounds=(signed,)))) == [Check.SIGNATURE]
+    assert checks(audit.check_negotiation(structs.replace(opened, reserved=1))) == [Check.RESERVED_PRICE]
+    assert checks(audit.check_negotiation(structs.replace(accepted, reserved=0))) == [Check.RESERVED_PRICE]
 
 
 ORIGIN = audit.Origin(
@@ -107,7 +112,7 @@ ORIGIN = audit.Origin(
     ],
 )
 def test_a_receipt_repeats_its_negotiation(name: str, value: object, findings: int) -> None:
-    receipt = replace(a_receipt(), **{name: value})  # type: ignore[arg-type]  # the parameters
+    receipt = structs.replace(a_receipt(), **{name: value})
 
     assert checks(audit.check_origin(receipt, ORIGIN)) == [Check.RECEIPT_ORIGIN] * findings
 
@@ -125,7 +130,7 @@ def test_a_receipt_repeats_its_negotiation(name: str, value: object, findings: i
     ],
 )
 def test_a_course_that_does_not_fit_together_is_a_finding(changes: dict[str, object]) -> None:
-    receipt = replace(a_receipt(), **changes)  # type: ignore[arg-type]  # the parameters
+    receipt = structs.replace(a_receipt(), **changes)
 
     assert checks(audit.check_course(receipt)) == [Check.COURSE]
 
@@ -134,11 +139,11 @@ def test_a_draw_takes_its_list_and_its_seed() -> None:
     receipt = a_drawn_receipt()
 
     assert checks(audit.check_draw(receipt, None)) == [Check.DRAW]
-    assert checks(audit.check_draw(replace(receipt, epoch_id=None), None)) == [Check.DRAW]
-    (unseeded,) = audit.check_draw(replace(receipt, seed=None), NAMED)
+    assert checks(audit.check_draw(structs.replace(receipt, epoch_id=None), None)) == [Check.DRAW]
+    (unseeded,) = audit.check_draw(structs.replace(receipt, seed=None), NAMED)
     (unlisted,) = audit.check_draw(receipt, None)
     assert (unseeded.found, unlisted.found) == ("no seed", "no committee epoch 7")
-    assert checks(audit.check_draw(replace(receipt, committee=()), NAMED)) == [Check.DRAW]
+    assert checks(audit.check_draw(structs.replace(receipt, committee=()), NAMED)) == [Check.DRAW]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,7 @@ def test_fewer_candidates_than_k_draw_nobody() -> None:
     ],
 )
 def test_a_status_takes_its_voices(voices: int, changes: dict[str, object], fine: bool) -> None:  # noqa: FBT001
-    receipt = replace(a_drawn_receipt(), **changes)  # type: ignore[arg-type]  # the parameters
+    receipt = structs.replace(a_drawn_receipt(), **changes)
     said = passes(*receipt.committee[:voices]) if voices > 0 else fails(*receipt.committee[:-voices])
 
     assert checks(audit.check_quorum(a_case(receipt, *said))) == ([] if fine else [Check.QUORUM])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 from nacl.signing import SigningKey
 
 from ainp.core.attestation import Attestation
@@ -47,7 +48,7 @@ def checks(receipt: TaskReceipt, named: NamedEpoch | None = NAMED) -> list[Check
 def restated(receipt: TaskReceipt, **changes: object) -> TaskReceipt:
     assert receipt.statement is not None
     statement = canonical(json.loads(receipt.statement) | changes)
-    return replace(receipt, statement=statement, statement_hash=digest(statement))
+    return structs.replace(receipt, statement=statement, statement_hash=digest(statement))
 
 
 def test_an_opened_receipt_says_what_it_is() -> None:
@@ -81,7 +82,7 @@ def test_a_seed_a_committee_and_a_hash_are_looked_at_apart() -> None:
     assert checks(restated(receipt, committee=[WORKER])) == [Check.STATEMENT_COMMITTEE]
     assert checks(restated(receipt, committee="all")) == [Check.STATEMENT_COMMITTEE]
     assert checks(restated(receipt, committee=None, committee_epoch=None, seed=None)) == [Check.STATEMENT_COMMITTEE]
-    assert checks(replace(receipt, statement_hash=bytes(32))) == [Check.STATEMENT_HASH]
+    assert checks(structs.replace(receipt, statement_hash=bytes(32))) == [Check.STATEMENT_HASH]
 
 
 def test_a_statement_is_canonical_json() -> None:
@@ -89,23 +90,23 @@ def test_a_statement_is_canonical_json() -> None:
     assert receipt.statement is not None
     spaced = receipt.statement.replace(b":", b": ", 1)
 
-    assert checks(replace(receipt, statement=spaced, statement_hash=digest(spaced))) == [Check.STATEMENT]
-    assert checks(replace(receipt, statement=None)) == [Check.STATEMENT]
+    assert checks(structs.replace(receipt, statement=spaced, statement_hash=digest(spaced))) == [Check.STATEMENT]
+    assert checks(structs.replace(receipt, statement=None)) == [Check.STATEMENT]
     with pytest.raises(TypeError, match="expected an object"):
-        checks(replace(receipt, statement=b"[]", statement_hash=digest(b"[]")))
+        checks(structs.replace(receipt, statement=b"[]", statement_hash=digest(b"[]")))
 
 
 def test_a_list_that_is_gone_or_a_seed_is_a_finding() -> None:
     assert checks(an_opened_receipt(), None) == [Check.STATEMENT]
-    assert checks(replace(an_opened_receipt(), seed=None)) == [Check.STATEMENT, Check.SEED_COMMITMENT]
+    assert checks(structs.replace(an_opened_receipt(), seed=None)) == [Check.STATEMENT, Check.SEED_COMMITMENT]
 
 
 def test_an_extended_committee_begins_with_the_stated_one() -> None:
     receipt = an_opened_receipt()
-    extended = replace(receipt, committee=(*receipt.committee, WORKER))
+    extended = structs.replace(receipt, committee=(*receipt.committee, WORKER))
 
     assert checks(extended) == []
-    assert checks(replace(receipt, committee=receipt.committee[1:])) == [Check.STATEMENT_COMMITTEE]
+    assert checks(structs.replace(receipt, committee=receipt.committee[1:])) == [Check.STATEMENT_COMMITTEE]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_numbers_are_compared_as_json(stored: object, stated: object, same: bool
     receipt = an_opened_receipt()
     reported = restated(receipt, metrics={**receipt.metrics, "reported": stated})
 
-    found = checks(replace(reported, metrics={**receipt.metrics, "reported": stored}))
+    found = checks(structs.replace(reported, metrics={**receipt.metrics, "reported": stored}))
 
     assert found == ([] if same else [Check.STATEMENT])
 

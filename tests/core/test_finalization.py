@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ainp.core.attestation import Attestation
 from ainp.core.committee import DRAWS, DrawPolicy
@@ -188,7 +189,7 @@ def test_an_extension_never_seats_who_came_after_the_task() -> None:
 
 
 def unseated(**changes: object) -> TaskReceipt:
-    return replace(a_receipt(()), **changes)  # type: ignore[arg-type]  # the tests
+    return structs.replace(a_receipt(()), **changes)
 
 
 def test_an_empty_committee_is_seated_when_enough_were_there_before_the_receipt() -> None:

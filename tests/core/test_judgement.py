@@ -1,11 +1,11 @@
 """What follows from a judged receipt: for the worker, for the reward account, for the auditors."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
@@ -34,7 +34,7 @@ D = Dimension
 
 
 def judged(*said: Attestation, status: ReceiptStatus = ReceiptStatus.FINALIZED, **changes: object) -> Judgement:
-    receipt = replace(a_receipt(status=status, judged_at=NOW), **changes)  # type: ignore[arg-type]  # the tests
+    receipt = structs.replace(a_receipt(status=status, judged_at=NOW), **changes)
     return judge(a_case(receipt, *said), receipt)
 
 

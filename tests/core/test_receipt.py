@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ainp.core.committee import DrawPolicy, Epoch, draw
 from ainp.core.finalization import extend_committee
@@ -192,5 +193,5 @@ def test_the_rules_of_the_day_are_written_into_the_receipt() -> None:
 
 def test_the_two_who_did_business_are_the_contractors() -> None:
     assert opened().contractors == (WORKER, CLIENT)
-    assert replace(opened(), client=None).contractors == (WORKER,)
+    assert structs.replace(opened(), client=None).contractors == (WORKER,)
     assert opened().parties.client == CLIENT

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from msgspec import structs
+
 from ainp.core.attestation import ACCEPTED, AUDIT_FAIL, AUDIT_PASS, REJECTED, Attestation
 from ainp.core.committee import Candidate, DrawPolicy, Epoch
 from ainp.core.did import AgentDid, did_of_key
@@ -55,7 +57,7 @@ def a_negotiation(proposal: Proposal | None = None, **changes: object) -> Negoti
         responder=WORKER,
         proposal=a_proposal() if proposal is None else proposal,
     )
-    return replace(initiate(opening, id=NEGOTIATION_ID, now=NOW), **changes)  # type: ignore[arg-type]  # the tests
+    return structs.replace(initiate(opening, id=NEGOTIATION_ID, now=NOW), **changes)
 
 
 def an_accepted_negotiation(proposal: Proposal | None = None, *, at: datetime = NOW) -> Negotiation:
@@ -136,7 +138,7 @@ def a_receipt(committee: Sequence[AgentDid] | int = 5, *, quorum: int = 3, **cha
         statement=None,
         statement_hash=None,
     )
-    return replace(receipt, **changes)  # type: ignore[arg-type]  # the tests
+    return structs.replace(receipt, **changes)
 
 
 def an_attestation(kind: str = AUDIT_PASS, by: str = "", **changes: object) -> Attestation:

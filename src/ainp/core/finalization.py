@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from msgspec import structs
+
 from ainp.core import ledger
 from ainp.core.attestation import (
     COMMITTEE_VERDICTS,
@@ -115,7 +117,7 @@ def extend_committee(case: Case, *, to: TaskReceipt, named: NamedEpoch) -> TaskR
         seats=len(to.committee) + silent,
         parties=to.contractors,
     )
-    return replace(to, committee=members)
+    return structs.replace(to, committee=members)
 
 
 def seat_late(receipt: TaskReceipt, *, named: NamedEpoch, now: datetime, policy: JudgingPolicy) -> TaskReceipt | None:
@@ -220,4 +222,4 @@ def _special(attestations: Iterable[Attestation], heard: Collection[AgentDid | N
 
 
 def _next(receipt: TaskReceipt, now: datetime, **changes: object) -> TaskReceipt:
-    return replace(receipt, updated_at=now, **changes)  # type: ignore[arg-type]  # the callers above
+    return structs.replace(receipt, updated_at=now, **changes)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct, structs
+
 from ainp.core.convergence import convergence
 from ainp.core.did import AgentDid
 from ainp.core.errors import (
@@ -102,8 +104,7 @@ class Claim:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Negotiation:
+class Negotiation(Struct, frozen=True, kw_only=True):
     """One negotiation, as read at *version*; *reserved* is in atomic units."""
 
     id: NegotiationId
@@ -309,7 +310,7 @@ class Negotiation:
         return self._next(now, state=state, closed_at=now, closed_by=by, close_reason=reason, task_id=task_id)
 
     def _next(self, now: datetime, **changes: object) -> "Negotiation":
-        return replace(self, updated_at=now, **changes)  # type: ignore[arg-type]  # the callers above
+        return structs.replace(self, updated_at=now, **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from ainp.core.attestation import Parties
 from ainp.core.canonical import canonical, digest
 from ainp.core.committee import DrawPolicy, Epoch, Seating, seat
@@ -58,8 +60,7 @@ class JudgingPolicy:
     scored: bool = False  # verdicts must be, with a confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskReceipt:
+class TaskReceipt(Struct, frozen=True, kw_only=True):
     """One receipt, as read at *version*; *amount* in atomic units, *quorum* is the protocol's k, *size* its m."""
 
     id: TaskId

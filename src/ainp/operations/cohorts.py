@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from ainp.core.cohort import LIFETIME, give_back, lend, list_of
 from ainp.core.did import AgentDid, key_of_did
 from ainp.core.errors import Expired, Forbidden, InvalidState
@@ -69,7 +71,7 @@ async def _judge(db: Session, number: int, *, policy: JudgingPolicy, epochs: Epo
 
 
 def _at_the_end(case: Case, *, now: datetime, policy: JudgingPolicy) -> Outcome:
-    over = replace(case.receipt, window_ends_at=min(case.receipt.window_ends_at, now))
+    over = structs.replace(case.receipt, window_ends_at=min(case.receipt.window_ends_at, now))
     return review(replace(case, receipt=over), now=now, policy=replace(policy, max_extensions=0))
 
 

@@ -5,9 +5,11 @@ The attestation that completes a quorum, the manual route and the job all end he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import structs
 
 from ainp.core.did import AgentDid
 from ainp.core.errors import Unavailable
@@ -113,7 +115,7 @@ async def _one_by_one(
 
 def _settled_for_now(outcome: Outcome) -> Outcome:
     """What turns out not to be due is not looked at again before somebody speaks: it must not starve the others."""
-    return outcome if outcome.due else Outcome(replace(outcome.receipt, decidable=False))
+    return outcome if outcome.due else Outcome(structs.replace(outcome.receipt, decidable=False))
 
 
 @dataclass(frozen=True, slots=True)
