@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from ainp.core.did import AgentDid
 from ainp.core.ids import TaskId
 from ainp.core.receipt import ReceiptStatus
 from ainp.operations import seats
@@ -206,6 +207,25 @@ async def test_pages_are_right_while_the_job_is_far_behind(database: Database) -
     assert await read(database, Filter(member=MEMBERS[0]), limit=200) == whole
     assert await read(database, pending, limit=2) == chosen
     assert await read(database, Filter(member=MEMBERS[1]), limit=200) == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(agent=AgentDid("agent")),
+        Filter(client=AgentDid("client")),
+        Filter(member=MEMBERS[0]),
+        Filter(status=ReceiptStatus.PENDING),
+    ],
+    ids=["agent", "client", "member", "status"],
+)
+async def test_receipts_of_one_moment_are_all_paged(database: Database, wanted: Filter) -> None:
+    ids = sorted((uuid4() for _ in range(7)), reverse=True)
+    for id_ in ids:
+        await database.fetchval(_OPEN, id_, as_json(MEMBERS[:1]), timedelta())
+    await database.execute("UPDATE task_receipts SET created_at = now()")
+
+    assert await read(database, wanted, limit=3) == ids
 
 
 @pytest.mark.parametrize("lost", ["052", "task_receipts"])

@@ -34,6 +34,7 @@ SELECT r.*, now() AS now
  LIMIT $3
 
 -- name: list_by_agent
+-- Here and in the next ones the index has no id: sorted by it as well, a page of one would read 32 rows to find ties.
 SELECT r.*, now() AS now
   FROM (SELECT *
           FROM task_receipts r
@@ -41,8 +42,8 @@ SELECT r.*, now() AS now
            AND CASE WHEN $5::text IS NULL THEN true ELSE r.client_did = $5 END
            AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
            AND CASE WHEN $7::text IS NULL THEN true ELSE r.status = $7 END
-         ORDER BY r.created_at DESC, r.id DESC
-         LIMIT 200) r
+         ORDER BY r.created_at DESC
+         FETCH FIRST least($3, 200) ROWS WITH TIES) r
  ORDER BY r.created_at DESC, r.id DESC
  LIMIT $3
 
@@ -54,8 +55,8 @@ SELECT r.*, now() AS now
            AND CASE WHEN $4::text IS NULL THEN true ELSE r.agent_did = $4 END
            AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
            AND CASE WHEN $7::text IS NULL THEN true ELSE r.status = $7 END
-         ORDER BY r.created_at DESC, r.id DESC
-         LIMIT 200) r
+         ORDER BY r.created_at DESC
+         FETCH FIRST least($3, 200) ROWS WITH TIES) r
  ORDER BY r.created_at DESC, r.id DESC
  LIMIT $3
 
@@ -110,8 +111,8 @@ SELECT r.*, now() AS now
            AND CASE WHEN $4::text IS NULL THEN true ELSE r.agent_did = $4 END
            AND CASE WHEN $5::text IS NULL THEN true ELSE r.client_did = $5 END
            AND CASE WHEN $6::text IS NULL THEN true ELSE r.committee ? $6 END
-         ORDER BY r.created_at DESC, r.id DESC
-         LIMIT 200) r
+         ORDER BY r.created_at DESC
+         FETCH FIRST least($3, 200) ROWS WITH TIES) r
  ORDER BY r.created_at DESC, r.id DESC
  LIMIT $3
 
