@@ -60,7 +60,7 @@ async def test_what_a_notice_carries_is_told_as_it_was_written_and_not_read(api:
     source = Counting(api.broker.database)
     feed = Feed(source)
     following = asyncio.create_task(feed.follow_forever())
-    bodies = ['{"a": 1.0,  "é\\u00e9":"\\"]"}', '{"large":"' + "é" * 3500 + '"}', '{"b":[]}']
+    bodies = ['{"a": 1.0,  "é\\u00e9":"\\"]"}', '{"large":"' + "é" * 3500 + '"}', '{"b":[]}', '{"half":"\\ud800"}']
     try:
         with feed.subscribe(DID) as subscription:
             await subscription.begin(None)
@@ -75,7 +75,7 @@ async def test_what_a_notice_carries_is_told_as_it_was_written_and_not_read(api:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
 
-    assert source.read == [2]  # what is too large for a notice
+    assert source.read == [2, 4]  # what is too large for a notice, and what is no UTF-8
 
 
 async def test_a_lost_notice_delays_an_event_and_loses_none(api: Api) -> None:

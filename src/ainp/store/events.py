@@ -99,7 +99,10 @@ _events = msgspec.json.Decoder(list[_Carried])
 
 def _heard(notice: str) -> Head:
     position, _, carried = notice.partition(" ")
-    found = _events.decode(carried) if carried else ()
+    try:
+        found = _events.decode(carried) if carried else ()
+    except msgspec.DecodeError:  # half a character, say, which PostgreSQL takes: it is read instead
+        found = ()
     told = [Told(each.position, each.recipients, each.numbers, bytes(each.body).decode()) for each in found]
     return Head(int(position), told)
 
