@@ -134,6 +134,8 @@ class Pool:
         finally:
             if self._look is not None:
                 self._look.cancel()
+            if self._ahead is not None:
+                self._ahead.cancel()
             for place in self._places:
                 if place.connection is not None:  # lent, and the wait for it was interrupted
                     place.connection.terminate()
