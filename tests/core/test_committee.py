@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.committee import Candidate, DrawPolicy, Eligibility, Epoch, Seating, build_epoch, draw, seat, weigh
+from ainp.core.committee import DrawPolicy, Eligibility, Epoch, Nominee, Seating, build_epoch, draw, seat, weigh
 from ainp.core.did import AgentDid
 from support.builders import CLIENT, NOW, SEED, WORKER, a_candidate, agents, an_epoch
 
@@ -22,10 +22,8 @@ GOLDEN = Epoch(
 )
 
 
-def candidates(*trusts: int, clients: int = 5) -> list[Candidate]:
-    return [
-        a_candidate(did, trust=trust, clients=clients) for did, trust in zip(agents(len(trusts)), trusts, strict=True)
-    ]
+def nominees(*trusts: int, clients: int = 5) -> list[Nominee]:
+    return [Nominee(did, NOW, trust, clients) for did, trust in zip(agents(len(trusts)), trusts, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -65,19 +63,16 @@ def test_an_epoch_lists_the_eligible_in_the_order_of_their_dids() -> None:
     dids = agents(4)
     gone = a_candidate(dids[1], last_seen_at=NOW - WEEK - A_MOMENT)
 
-    epoch = build_epoch(
-        [a_candidate(dids[3]), gone, a_candidate(dids[2]), a_candidate(dids[0])],
-        Eligibility(),
-        committee_size=5,
-        now=NOW,
-    )
+    able = Eligibility().nominate([*map(a_candidate, (dids[3], dids[2], dids[0])), gone], now=NOW)
+
+    epoch = build_epoch(able, population=4, committee_size=5)
 
     assert epoch.members == (dids[0], dids[2], dids[3])
     assert (epoch.weights, epoch.running_sums, epoch.population) == ((1, 1, 1), (1, 2, 3), 4)
 
 
 def test_an_empty_epoch_has_nobody_to_draw() -> None:
-    epoch = build_epoch([], Eligibility(), committee_size=5, now=NOW)
+    epoch = build_epoch([], population=0, committee_size=5)
 
     assert (epoch.members, epoch.running_sums, epoch.eligible((CLIENT,))) == ((), (), 0)
     assert draw(epoch, seed=SEED, seats=5, parties=()) == ()
@@ -117,21 +112,21 @@ def test_who_registered_in_the_millisecond_of_the_task_or_later_is_left_out() ->
 
 
 def test_everybody_weighs_the_same_until_four_times_the_seats_have_a_record() -> None:
-    trusted = [*candidates(*[900_000] * 19), a_candidate("did:key:zOne", trust=900_000, clients=4)]
+    trusted = [*nominees(*[900_000] * 19), Nominee(AgentDid("did:key:zOne"), NOW, 900_000, 4)]
 
     assert weigh(trusted, committee_size=5) == (1,) * 20
-    assert weigh(candidates(*[900_000] * 20), committee_size=5) == (9000,) * 20
+    assert weigh(nominees(*[900_000] * 20), committee_size=5) == (9000,) * 20
 
 
 @pytest.mark.parametrize(
     ("trust", "weight"), [(0, 1), (49, 1), (149, 1), (150, 2), (500_000, 5000), (500_049, 5000), (500_050, 5001)]
 )
 def test_a_weight_is_ten_thousand_times_the_trust_rounded_and_at_least_one(trust: int, weight: int) -> None:
-    assert weigh(candidates(trust, *[600_000] * 20), committee_size=5)[0] == weight
+    assert weigh(nominees(trust, *[600_000] * 20), committee_size=5)[0] == weight
 
 
 def test_one_strong_agent_weighs_no_more_than_its_part_of_the_whole() -> None:
-    weights = weigh(candidates(1_000_000, *[100] * 19), committee_size=5)
+    weights = weigh(nominees(1_000_000, *[100] * 19), committee_size=5)
 
     assert weights == (2, *(1,) * 19)
 
@@ -144,7 +139,7 @@ def test_nobody_weighs_more_than_the_total_divided_by_twice_the_seats(trusts: li
     parts = 2 * size
     raw = [max(1, (trust + 50) // 100) for trust in trusts]
 
-    weights = weigh(candidates(*trusts), committee_size=size)
+    weights = weigh(nominees(*trusts), committee_size=size)
 
     cap = max(weights)
     assert cap * parts <= sum(weights)

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainp.core.committee import DRAWS, DrawPolicy, Eligibility, Epoch, build_epoch, draw, draw_top
+from ainp.core.committee import DRAWS, DrawPolicy, Epoch, Nominee, build_epoch, draw, draw_top
 from ainp.core.did import AgentDid
-from support.builders import CLIENT, NOW, WORKER, a_candidate, agents, an_epoch
+from support.builders import CLIENT, NOW, WORKER, agents, an_epoch
 
 Row = tuple[str, int]
 Drawn = tuple[str, ...]
@@ -189,8 +189,8 @@ def test_a_fifth_of_well_trusted_colluders_seldom_owns_three_of_five() -> None:
     honest = agents(80, "honest")
     colluders = set(agents(20, "colluder"))
     trusts = dict.fromkeys(colluders, 750_000) | {did: 400_000 + 5_000 * i for i, did in enumerate(honest)}
-    candidates = [a_candidate(did, trust=trust, clients=5) for did, trust in trusts.items()]
-    epoch, draws = build_epoch(candidates, Eligibility(), committee_size=5, now=NOW), 4000
+    nominees = [Nominee(AgentDid(did), NOW, trust, 5) for did, trust in trusts.items()]
+    epoch, draws = build_epoch(nominees, population=len(nominees), committee_size=5), 4000
 
     owned = sum(
         len(colluders.intersection(draw(epoch, seed=seed, seats=5, parties=(CLIENT, WORKER)))) >= 3

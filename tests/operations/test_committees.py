@@ -2,7 +2,10 @@
 
 import asyncio
 
-from ainp.operations.committees import EMPTY, Epochs, get
+import pytest
+
+from ainp.core.committee import Eligibility, Epoch
+from ainp.operations.committees import Epochs, get
 from ainp.store import epochs
 from ainp.store.db import Database
 from support.api import an_api
@@ -90,7 +93,7 @@ async def test_before_anyone_registers_the_list_is_empty(database_url: str) -> N
     async with an_api(database_url) as api:
         built = await api.broker.epochs.rebuild(api.broker.database)
 
-        assert built.epoch == EMPTY
+        assert built.epoch == Epoch((), (), ())
 
 
 async def test_expired_and_idle_agents_are_not_listed(database_url: str) -> None:
@@ -147,3 +150,28 @@ async def test_a_large_network_is_listed_and_loaded_as_a_small_one(database_url:
 
         assert newest.epoch.members == tuple(sorted([*few, *(f"did:key:z{n}" for n in range(1, 1201))]))
         assert await Epochs(api.broker.epochs.eligibility, committee_size=5).named(db, newest.id) == newest
+
+
+async def test_a_list_of_several_pages_has_every_agent_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "PAGE", 3)
+    async with an_api(database_url) as api:
+        lists = Epochs(Eligibility(), committee_size=5)
+        for number in (6, 7):  # two whole pages, then a part of a third
+            await api.register(number - len((await lists.listed(api.broker.database)).members), f"agent {number}")
+            listed = await lists.listed(api.broker.database)
+
+            assert len(listed.members) == listed.population == number
+            assert listed.members == tuple(sorted(set(listed.members)))
+
+
+async def test_a_list_that_did_not_change_keeps_its_number_in_another_process(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        await api.register(3)
+        db = api.broker.database
+        first = await Epochs(Eligibility(), committee_size=5).rebuild(db)
+        again = await Epochs(Eligibility(), committee_size=5).rebuild(db)
+        await api.register(1, "newcomer")
+        other = await Epochs(Eligibility(), committee_size=5).rebuild(db)
+
+        assert (again.id, again.epoch) == (first.id, first.epoch)
+        assert other.id > first.id

@@ -59,6 +59,8 @@ HOT: dict[tuple[str, str], Sequence[object]] = {
     ("audit", "list_by_agent_and_event"): (*NEWEST, OLDEST[0], 50, BUSY, "forbidden"),
     ("audit", "forget"): ("7 days", 100),
     ("epochs", "newest"): (),
+    ("epochs", "touch"): (r"\x00", 5),
+    ("epochs", "candidates"): ("", 50),
     ("epochs", "prune"): (),
     ("events", "between"): (19_000, 19_100, None),
     ("events", "forget"): ("7 days", 100),

@@ -82,7 +82,7 @@ def a_candidate(did: str = "", **changes: object) -> Candidate:
         clients=0,
         stake=0,
     )
-    return replace(candidate, **changes)  # type: ignore[arg-type]  # the tests
+    return candidate._replace(**changes)  # type: ignore[arg-type]  # the tests
 
 
 def an_epoch(

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
+from typing import NamedTuple
 
 from ainp.core.did import AgentDid, operator_of
 from ainp.core.moments import unix_ms
@@ -33,8 +34,7 @@ class DrawPolicy(StrEnum):
     TOP_TRUST = "top_trust"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An agent as it is looked at for a seat; trust is a lower bound in millionths over finalized receipts only."""
 
     did: AgentDid
@@ -44,6 +44,15 @@ class Candidate:
     trust: int
     clients: int
     stake: int
+
+
+class Nominee(NamedTuple):
+    """A candidate that may be drawn: of so many at once no more is kept than a list is made of."""
+
+    did: AgentDid
+    registered_at: datetime
+    trust: int
+    clients: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,10 @@ class Eligibility:
             and candidate.trust >= self.min_trust
             and candidate.stake >= self.min_stake
         )
+
+    def nominate(self, candidates: Iterable[Candidate], *, now: datetime) -> list[Nominee]:
+        """Those of *candidates* who may be drawn at *now*."""
+        return [Nominee(c.did, c.registered_at, c.trust, c.clients) for c in candidates if self.admits(c, now=now)]
 
 
 @dataclass(frozen=True)
@@ -134,20 +147,18 @@ class Epoch:
         return self._operator_count - len({operator_of(party) for party in parties if self.same_operator(party)})
 
 
-def build_epoch(
-    candidates: Sequence[Candidate], eligibility: Eligibility, *, committee_size: int, now: datetime
-) -> Epoch:
-    """List who is eligible at *now*, with weights; *committee_size* is m."""
-    admitted = sorted((c for c in candidates if eligibility.admits(c, now=now)), key=lambda c: c.did)
+def build_epoch(nominees: Iterable[Nominee], *, population: int, committee_size: int) -> Epoch:
+    """List the nominees of so many agents with their weights; *committee_size* is m."""
+    ordered = sorted(nominees)
     return Epoch(
-        members=tuple(c.did for c in admitted),
-        weights=weigh(admitted, committee_size=committee_size),
-        registered_at=tuple(c.registered_at for c in admitted),
-        population=len(candidates),
+        members=tuple(nominee.did for nominee in ordered),
+        weights=weigh(ordered, committee_size=committee_size),
+        registered_at=tuple(nominee.registered_at for nominee in ordered),
+        population=population,
     )
 
 
-def weigh(candidates: Sequence[Candidate], *, committee_size: int) -> tuple[int, ...]:
+def weigh(nominees: Sequence[Nominee], *, committee_size: int) -> tuple[int, ...]:
     """
     Weigh by trust once enough have a record, and everybody alike before that.
 
@@ -155,10 +166,10 @@ def weigh(candidates: Sequence[Candidate], *, committee_size: int) -> tuple[int,
     of trust, at least 1, and at most the total divided by 2m: neither fresh identities nor one strong agent
     decide.
     """
-    with_record = sum(c.clients >= RECORD_CLIENTS for c in candidates)
+    with_record = sum(nominee.clients >= RECORD_CLIENTS for nominee in nominees)
     if with_record < 4 * committee_size:
-        return (1,) * len(candidates)
-    raw = [max(1, (c.trust * _WEIGHT_SCALE + _MILLIONTHS // 2) // _MILLIONTHS) for c in candidates]
+        return (1,) * len(nominees)
+    raw = [max(1, (nominee.trust * _WEIGHT_SCALE + _MILLIONTHS // 2) // _MILLIONTHS) for nominee in nominees]
     cap = _cap(raw, parts=2 * committee_size)
     return tuple(min(weight, cap) for weight in raw)
 

@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from ainp.core.committee import Candidate, Eligibility, Epoch, build_epoch
+from ainp.core.committee import Eligibility, Epoch, Nominee, build_epoch
 from ainp.core.errors import NotFound
 from ainp.core.receipt import NamedEpoch
 from ainp.store import epochs
@@ -17,7 +17,6 @@ from ainp.store.epochs import EpochMark, StoredEpoch
 MAX_AGE = timedelta(seconds=60)
 _DUE_AGE = timedelta(seconds=50)  # the job comes every minute, sometimes a little early
 SMALL_POPULATION = 64  # a network this small must not wait a minute for its next agent to be drawable
-EMPTY = Epoch((), (), ())
 _KEPT = 4  # the newest, and those of receipts that are being extended
 _MANY = 1000  # agents: so many are looked at in a thread, and requests go on meanwhile
 _PATIENCE_S = 0.5
@@ -88,24 +87,25 @@ class Epochs:
     async def rebuild(self, db: Session) -> NamedEpoch:
         """List who is eligible now; a list that did not change keeps its number."""
         epoch = await self.listed(db)
-        mark = await epochs.newest(db)
-        if mark is not None and (await self.named(db, mark.id)).epoch.hash == epoch.hash:
-            await epochs.touch(db, mark.id, population=epoch.population)
-            return await self.named(db, mark.id)
+        same = await epochs.touch(db, epoch)
+        if same is not None:
+            return self._keep(self._lists.get(same) or NamedEpoch(same, epoch))
         id_, _ = await epochs.insert(db, epoch)
         return self._keep(NamedEpoch(id_, epoch))
 
     async def listed(self, db: Session) -> Epoch:
         """Who is eligible now, without keeping it."""
-        candidates, now = await epochs.candidates(db)
-        if now is None:
-            return EMPTY
-        if len(candidates) < _MANY:
-            return self._built(candidates, now)
-        return await asyncio.to_thread(self._built, candidates, now)
+        nominees: list[Nominee] = []
+        population = 0
+        async for page, now in epochs.candidates(db):
+            nominees += self.eligibility.nominate(page, now=now)
+            population += len(page)
+        if population < _MANY:
+            return self._built(nominees, population)
+        return await asyncio.to_thread(self._built, nominees, population)
 
-    def _built(self, candidates: Sequence[Candidate], now: datetime) -> Epoch:
-        epoch = build_epoch(candidates, self.eligibility, committee_size=self.committee_size, now=now)
+    def _built(self, nominees: Sequence[Nominee], population: int) -> Epoch:
+        epoch = build_epoch(nominees, population=population, committee_size=self.committee_size)
         _ = epoch.hash
         return epoch.prepared()
 

@@ -1,6 +1,7 @@
 """Committee epochs: published lists of candidates."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from ainp.store.queries import load
 from ainp.store.reputation import reputation_of
 
 _SQL = load("epochs")
-_SLICE = 500  # agents looked at in one go: requests come in between
+PAGE = 5000  # agents read at once: rows are ten times as large as what is kept of them
+_SLICE = 500  # of them looked at in one go: requests come in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,24 @@ async def get(db: Session, id: int) -> StoredEpoch | None:  # noqa: A002 - the p
     return StoredEpoch(row["id"], row["created_at"], epoch, row["hash"])
 
 
-async def candidates(db: Session) -> tuple[list[Candidate], datetime | None]:
-    """Every registered agent as it is looked at for a seat, and the time; trust has decayed until then."""
-    rows = await db.fetch(_SQL["candidates"])
-    if not rows:
-        return [], None
-    now = rows[0]["now"]
-    untried = Reputation().audited_trust_lower_bound(now)
-    found = []
-    for first in range(0, len(rows), _SLICE):
-        found += [_candidate(row, now, untried) for row in rows[first : first + _SLICE]]
-        await asyncio.sleep(0)
-    return found, now
+async def candidates(db: Session) -> AsyncIterator[tuple[list[Candidate], datetime]]:
+    """
+    Every registered agent as it is looked at for a seat, page by page, and the time when the first page was read.
+
+    Trust has decayed until then.
+    """
+    after, began = "", None
+    while rows := await db.fetch(_SQL["candidates"], after, PAGE):
+        began = began or rows[0]["now"]
+        untried = Reputation().audited_trust_lower_bound(began)
+        found: list[Candidate] = []
+        for first in range(0, len(rows), _SLICE):
+            found += [_candidate(row, began, untried) for row in rows[first : first + _SLICE]]
+            await asyncio.sleep(0)
+        yield found, began
+        if len(rows) < PAGE:
+            return
+        after = rows[-1]["did"]
 
 
 def _candidate(row: Row, now: datetime, untried: int) -> Candidate:
@@ -91,9 +99,9 @@ async def insert(db: Session, epoch: Epoch) -> tuple[int, datetime]:
     return row["id"], row["created_at"]
 
 
-async def touch(db: Session, id: int, *, population: int) -> None:  # noqa: A002 - the protocol's word
-    """Say that the newest list is still right."""
-    await db.execute(_SQL["touch"], id, population)
+async def touch(db: Session, epoch: Epoch) -> int | None:
+    """Say that the newest list is still right, if it is *epoch*; its number."""
+    return await db.fetchval(_SQL["touch"], epoch.hash, epoch.population)  # type: ignore[no-any-return]
 
 
 async def prune(db: Session) -> None:
