@@ -77,7 +77,7 @@ class Growth:
         with (
             a_folder() as folder,
             serving(folder, _SETTINGS) as served,
-            Bench(served, self.clients, patience_s=5, jobs=False) as bench,
+            Bench(served, self.clients, patience_s=5 if self.turns > 1 else 1, jobs=False) as bench,
         ):
             yield bench
 

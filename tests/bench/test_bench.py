@@ -77,6 +77,7 @@ def test_starts_and_idle_memory_are_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_growth_is_measured_for_every_route(tmp_path: Path) -> None:
     options = ("--quick", "--receipts", "2000", "--agents", "300", "--json", str(tmp_path / "growth.json"))
     done = run(*options, module="bench.growth")
