@@ -8,14 +8,13 @@ The package itself is not imported: it would copy the file into memory twice, an
 """
 
 import asyncio
-import ctypes
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ainp.adapters.memory import give_back
 from ainp.adapters.safetensors import tensors
 from ainp.core.vectors import Vector
 
@@ -58,14 +57,8 @@ def _model() -> tuple[Any, Any]:
     folder = _folder()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
     tokenizer.no_padding()
-    _give_back()
+    give_back()  # what reading it took
     return tokenizer, tensors(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
-
-
-def _give_back() -> None:
-    """What reading the tokenizer took for a moment, to the system: glibc alone keeps it, and alone has this call."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _folder() -> Path:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ainp.adapters.memory import give_back
 from ainp.core.committee import Eligibility, Epoch, Nominee, build_epoch
 from ainp.core.errors import NotFound
 from ainp.core.receipt import NamedEpoch
@@ -102,7 +103,10 @@ class Epochs:
             population += len(page)
         if population < _MANY:
             return self._built(nominees, population)
-        return await asyncio.to_thread(self._built, nominees, population)
+        built = await asyncio.to_thread(self._built, nominees, population)
+        nominees.clear()
+        give_back()  # rows of everybody
+        return built
 
     def _built(self, nominees: Sequence[Nominee], population: int) -> Epoch:
         epoch = build_epoch(nominees, population=population, committee_size=self.committee_size)
