@@ -1,7 +1,7 @@
 """Settings of messages: how they are weighed, what e-mail is asked for, how long mail is kept."""
 
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -32,24 +32,15 @@ class MessageSettings(BaseSettings):
     email_postage_enabled: Boolean = Field(False, description="let the first e-mail to somebody cost credits")
     email_postage_amount_atomic: int = Field(1000, ge=1, le=10**15, description="atomic units that it costs")
 
-    @property
+    @cached_property
     def messages(self) -> MessagePolicy:
         """How messages are taken in."""
-        return _policy(
-            self.qos_profile,
-            self.email_dedupe_ttl_seconds if self.email_content_dedupe_enabled else None,
-            self.email_greylist_delay_seconds if self.email_greylist_enabled else None,
-            self.email_postage_amount_atomic if self.email_postage_enabled else None,
-            mailboxes=self.messaging_enabled,
+        guard = GuardPolicy(
+            dedupe=_seconds(self.email_dedupe_ttl_seconds if self.email_content_dedupe_enabled else None),
+            greylist=_seconds(self.email_greylist_delay_seconds if self.email_greylist_enabled else None),
+            postage=self.email_postage_amount_atomic if self.email_postage_enabled else None,
         )
-
-
-@lru_cache(maxsize=8)  # every message asks
-def _policy(
-    profile: Profile, dedupe_s: int | None, greylist_s: int | None, postage: int | None, *, mailboxes: bool
-) -> MessagePolicy:
-    guard = GuardPolicy(dedupe=_seconds(dedupe_s), greylist=_seconds(greylist_s), postage=postage)
-    return MessagePolicy(weights=WEIGHTS[profile], guard=guard, mailboxes=mailboxes)
+        return MessagePolicy(weights=WEIGHTS[self.qos_profile], guard=guard, mailboxes=self.messaging_enabled)
 
 
 def _seconds(count: int | None) -> timedelta | None:

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn._types import ASGISendEvent, HTTPResponseBodyEvent, HTTPResponseStartEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ainp.core.errors import (
     BrokerError,
@@ -44,6 +45,7 @@ _LINGER_S = 1.0  # for the refusal to be read: what is still unread when a conne
 _ONCE = frozenset(
     {b"host", b"content-type", b"authorization", b"idempotency-key", b"x-ainp-did", b"x-ainp-proxy-secret"}
 )
+_FRAMING = frozenset({b"connection", b"transfer-encoding"})
 # What comes next on a connection. Plain numbers, as an enum's member takes longer to be named than a header to be read.
 _NOTHING = 0  # of a request: it is idle
 _HEAD = 1
@@ -158,7 +160,7 @@ class RequestProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before and self.scope["method"] != "HEAD":
-            self.cycle.transport = _InOnePiece(self.cycle)
+            self.cycle.send = _InOnePiece(self.cycle).send  # type: ignore[method-assign]
         self._receives, self._taken, self._since = _BODY, 0, self.loop.time()
 
     def on_message_complete(self) -> None:
@@ -267,37 +269,54 @@ class RequestProtocol(HttpToolsProtocol):
             self.server_state.leave(self.client)
 
 
-class _InOnePiece(asyncio.Transport):
+class _InOnePiece:
     """
-    Where an answer goes: its head waits for the body, as the base class writes either by itself, and to write once
-    more costs both sides more than to make the answer. The base class writes after every head, if only nothing; not
-    for HEAD.
+    What sends an answer: its head waits for the body, as the base class writes either by itself, and to write once more
+    costs both sides more than to make the answer; not for HEAD.
+
+    An answer that comes whole and says how long it is, as the broker's own do, is written here. Whatever else ASGI
+    allows is left to the base class.
     """
 
-    __slots__ = ("_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_head")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._transport = cycle.transport
-        self._cycle: RequestResponseCycle | None = cycle  # until the head came: not a circle for the collector
-        self._head = b""
+        self._cycle = cycle
+        self._head: HTTPResponseStartEvent | None = None
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write; what comes before the head, as 100 Continue does, at once."""
-        if self._cycle is not None and self._cycle.response_started:
-            self._head, self._cycle = bytes(data), None
-        else:
-            self._transport.write(self._head + data)
-            self._head = b""
+    async def send(self, message: ASGISendEvent) -> None:
+        """Take the head, then send it with the body."""
+        cycle = self._cycle
+        if message["type"] == "http.response.start" and not cycle.response_started:
+            self._head = message
+            return
+        head, self._head = self._head, None
+        whole = None if head is None or message["type"] != "http.response.body" else _whole(cycle, head, message)
+        if whole is not None:
+            cycle.response_started = cycle.response_complete = True
+            cycle.transport.write(whole)
+            cycle.message_event.set()
+            cycle.on_response()
+            return
+        if head is not None:
+            await RequestResponseCycle.send(cycle, head)
+        await RequestResponseCycle.send(cycle, message)
 
-    def close(self) -> None:
-        """Close it after all that was written."""
-        if self._head:
-            self.write(b"")
-        self._transport.close()
 
-    def is_closing(self) -> bool:
-        """Whether nothing more will be written."""
-        return self._transport.is_closing()
+def _whole(cycle: RequestResponseCycle, head: HTTPResponseStartEvent, message: HTTPResponseBodyEvent) -> bytes | None:
+    """An answer as it goes over the wire; None for one that the base class has to look at."""
+    if message.get("more_body") or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
+        return None
+    body, lines, length = message["body"], [STATUS_LINE[head["status"]]], b""
+    for name, value in (*cycle.default_headers, *head["headers"]):
+        if name in _FRAMING:
+            return None
+        if name == b"content-length":
+            length = value
+        lines.append(b"%b: %b\r\n" % (name, value))
+    whole = b"".join(lines)
+    in_lines = whole.count(b"\r") == whole.count(b"\n") == len(lines)  # no value ends its line, and begins another
+    return b"%b\r\n%b" % (whole, body) if in_lines and length == b"%d" % len(body) else None
 
 
 def answer_to(error: BrokerError) -> bytes:
