@@ -11,8 +11,8 @@ from ainp.http.admission import Admission
 
 START: dict[str, Any] = {"type": "http.response.start", "status": 200}
 LENGTH = (b"content-length", b"4")
-WHOLE = {"type": "http.response.body", "body": b"done"}
-PARTS = [
+WHOLE: dict[str, object] = {"type": "http.response.body", "body": b"done"}
+PARTS: list[dict[str, object]] = [
     {"type": "http.response.body", "body": b"do", "more_body": True},
     {"type": "http.response.body", "body": b"ne"},
 ]
