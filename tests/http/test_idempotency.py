@@ -191,3 +191,21 @@ async def negotiation(api: Api, client: str, agent: str, key: Mapping[str, str])
     assert response.status_code == 201, response.text
     found: Mapping[str, str] = response.json()
     return found
+
+
+async def test_a_key_is_one_for_a_path_in_any_spelling_but_not_for_two_agents(database_url: str) -> None:
+    async with an_api(database_url) as api:
+        (owner,) = await api.register(1)
+        body = {"owner_did": owner, "alias": "Bob"}
+
+        async def put(path: str) -> httpx.Response:
+            return await api.client.put(path, json=body, headers={"idempotency-key": "once"})
+
+        first = await put("/api/contacts/did:web:one.example:Bob")
+        again = await put("/API/Contacts/did:web:one.example:Bob/")
+        other = await put("/api/contacts/did:web:one.example:bob")
+
+        same(first, again)
+        assert other.status_code == first.status_code == 200
+        assert "idempotency-replayed" not in other.headers
+        assert (first.json()["peer_did"][-3:], other.json()["peer_did"][-3:]) == ("Bob", "bob")

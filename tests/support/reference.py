@@ -36,7 +36,7 @@ _API_HEAD = """\
 
 `/openapi.json` is the whole of it, with every body and every answer as a schema (OpenAPI 3.1), and `/docs` shows it on
 a page; both come from the broker itself and are those of its release. Here is what there is at a glance. Every route
-takes and gives JSON and CBOR; every POST takes an `Idempotency-Key`; who acts is said by a
+takes and gives JSON and CBOR; every POST that changes something takes an `Idempotency-Key`; who acts is said by a
 [signed request](authentication.md), or on loopback by `X-AINP-DID`. Refusals are in [errors](errors.md).
 """
 _ALWAYS = {"400", "401", "403", "413", "415", "429", "503"}  # where they can happen at all, they mean the same

@@ -238,7 +238,7 @@ async def _run(route: Route, call: Call, raw: bytes, outside: Outside) -> _Answe
     if len(call.path) > _LONGEST_PATH:
         raise InvalidRequest(f"path: found {len(call.path)} characters, no POST route has more than {_LONGEST_PATH}")
     await _know_key(route, call)
-    scope = KeyScope(_whose(route, call), call.method, call.path.lower(), key)
+    scope = KeyScope(_whose(route, call), call.method, _named(route, call), key)
     if route.asks is None:
         return await _once(route, route.handler, call, scope, raw)
     await envelopes.used(call)  # with a signature that was used before nobody is asked anything
@@ -261,6 +261,12 @@ def _whose(route: Route, call: Call) -> str:
     if route.admin:
         return "" if is_admin(call) else _ANYBODY
     return call.actor or ""
+
+
+def _named(route: Route, call: Call) -> str:
+    """What is asked: the path in one spelling, but for its parameters, as DIDs that differ in case are two."""
+    said = zip(route.path.split("/"), call.path.split("/"), strict=True)
+    return "/".join(there if "{" in place else place for place, there in said)
 
 
 async def _once(route: Route, handler: Handler, call: Call, scope: KeyScope, raw: bytes) -> _Answer:
