@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainp.core.errors import NotFound
-from ainp.core.ids import parse_id, uuid7
+from ainp.core.ids import parse_id, spelled, uuid7
 
 RFC_9562_A_6 = UUID("017F22E2-79B0-7CC3-98C4-DC0C0C07398F")
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,3 +67,8 @@ def test_what_is_no_uuid_names_nothing(text: str) -> None:
         parse_id(text, what="Receipt")
 
     assert len(refusal.value.message) < 700
+
+
+@given(st.uuids())
+def test_an_id_is_spelled_as_python_spells_it(given_id: UUID) -> None:
+    assert spelled(given_id) == str(given_id)

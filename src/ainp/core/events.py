@@ -11,6 +11,7 @@ import msgspec
 from ainp.core.attestation import Attestation
 from ainp.core.did import AgentDid
 from ainp.core.group import Group
+from ainp.core.ids import spelled
 from ainp.core.message import Message, MsgType
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import Negotiation, NegotiationState
@@ -103,7 +104,7 @@ def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | Non
         "@type": "NOTIFICATION",
         "type": "negotiation_event",
         "event": name,
-        "negotiation_id": str(negotiation.id),
+        "negotiation_id": spelled(negotiation.id),
         "intent_id": negotiation.intent_id,
         "state": negotiation.state,
         "current_proposal": negotiation.current.proposal,
@@ -114,8 +115,8 @@ def negotiation_event(negotiation: Negotiation, name: str, *, by: AgentDid | Non
     }
     if by is not None and not both:
         body["from_did"] = by
-    if negotiation.state is NegotiationState.SETTLED:
-        body["task_id"] = str(negotiation.task_id)
+    if negotiation.state is NegotiationState.SETTLED and negotiation.task_id is not None:
+        body["task_id"] = spelled(negotiation.task_id)
     recipients = parties if both or by is None else (negotiation.other(by),)
     return Event(f"negotiation.{name}", recipients, body)
 
@@ -127,7 +128,7 @@ def group_event(group: Group, name: str, *, by: AgentDid | None, now: datetime) 
         "@type": "NOTIFICATION",
         "type": "group_event",
         "event": name,
-        "group_id": str(group.id),
+        "group_id": spelled(group.id),
         "intent_id": group.intent_id,
         "state": group.state,
         "current_proposal": current.proposal,
@@ -149,8 +150,8 @@ def receipt_event(receipt: TaskReceipt, name: str, *, now: datetime, **facts: ob
         "@type": "NOTIFICATION",
         "type": "receipt_event",
         "event": name,
-        "task_id": str(receipt.id),
-        "negotiation_id": None if receipt.negotiation_id is None else str(receipt.negotiation_id),
+        "task_id": spelled(receipt.id),
+        "negotiation_id": None if receipt.negotiation_id is None else spelled(receipt.negotiation_id),
         "status": receipt.status,
         **facts,
         "timestamp": unix_ms(now),
@@ -195,7 +196,7 @@ def message_notice(message: Message) -> dict[str, object]:
     """
     envelope, mail = message.envelope, message.mail
     notice: dict[str, object] = {
-        "message_id": str(message.id),
+        "message_id": spelled(message.id),
         "@type": "NOTIFICATION",
         "type": "message" if mail is None else "new_message",
         "event": "received",

@@ -16,7 +16,7 @@ from ainp.core.attestation import Parties
 from ainp.core.canonical import canonical, digest
 from ainp.core.committee import DrawPolicy, Epoch, Seating, seat
 from ainp.core.did import AgentDid
-from ainp.core.ids import NegotiationId, TaskId
+from ainp.core.ids import NegotiationId, TaskId, spelled
 from ainp.core.moments import iso_us
 from ainp.core.negotiation import Negotiation
 from ainp.core.quorum import QuorumMode
@@ -200,10 +200,11 @@ def _statement(
     metrics: Mapping[str, object],
 ) -> dict[str, object]:
     assert negotiation.seed is not None
+    assert negotiation.task_id is not None
     return {
         "statement": STATEMENT_TYPE,
-        "task_id": str(negotiation.task_id),
-        "negotiation_id": str(negotiation.id),
+        "task_id": spelled(negotiation.task_id),
+        "negotiation_id": spelled(negotiation.id),
         "intent_id": negotiation.intent_id,
         "intent_type": INTENT_TYPE,
         "client_did": negotiation.initiator,

@@ -9,6 +9,7 @@ from ainp.core.did import AgentDid
 from ainp.core.envelope import Envelope
 from ainp.core.errors import InvalidRequest, UnsupportedMsgType
 from ainp.core.group_move import is_group_move
+from ainp.core.ids import spelled
 from ainp.core.message import AgentOffline, MsgType, QueueFull
 from ainp.core.message_limits import MAX_RECIPIENTS
 from ainp.http import discovery, envelopes, groups, rates
@@ -86,7 +87,7 @@ def _line(sent: Sent) -> Line:
     message = sent.message
     outcome = "queued" if sent.queued else "mailbox" if len(sent.away) == len(sent.reached) else "told"
     facts = {
-        "message_id": str(message.id),
+        "message_id": spelled(message.id),
         "msg_type": message.envelope.msg_type,
         "from_did": message.sender,
         "agents": len(sent.reached),
@@ -104,8 +105,8 @@ async def _bargain(call: Call) -> Reply:
     )
     done = await bargaining.bargain(call.db, envelope, read_bargain(envelope), rules=rules, policy=settings.messages)
     negotiation, reply = done.negotiation, sent_reply(done.sent)
-    reply.negotiation_id, reply.state = str(negotiation.id), negotiation.state
-    facts = {"negotiation_id": str(negotiation.id), "state": negotiation.state}
+    reply.negotiation_id, reply.state = spelled(negotiation.id), negotiation.state
+    facts = {"negotiation_id": spelled(negotiation.id), "state": negotiation.state}
     moved = Line(f"Negotiation {done.event}", facts, counts=((NEGOTIATIONS.of(done.event), 1),))
     return Reply(reply, lines=(moved, _line(done.sent)))
 
@@ -113,7 +114,7 @@ async def _bargain(call: Call) -> Reply:
 async def _bargain_as_group(call: Call) -> Reply:
     moved, sent = await groups.bargain(call)
     reply = sent_reply(sent)
-    reply.group_id, reply.state = str(moved.group.id), moved.group.state
+    reply.group_id, reply.state = spelled(moved.group.id), moved.group.state
     reply.round_number = moved.group.current.number
     return Reply(reply, lines=(groups.line(moved), _line(sent)))
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from ainp.core.did import parse_did
 from ainp.core.errors import InvalidRequest
-from ainp.core.ids import NegotiationId
+from ainp.core.ids import NegotiationId, spelled
 from ainp.core.negotiation import Claim, Delivery, Negotiation, Opening
 from ainp.core.receipt import TaskReceipt
 from ainp.core.settlement import UNPAID_VALIDATOR
@@ -149,7 +149,7 @@ def _shown(negotiation: Negotiation, event: str, *lines: Line, message: str = ""
 
 
 def _facts(n: Negotiation) -> dict[str, object]:
-    return {"negotiation_id": str(n.id), "state": n.state, "reserved_atomic": n.reserved}
+    return {"negotiation_id": spelled(n.id), "state": n.state, "reserved_atomic": n.reserved}
 
 
 def _settled(settled: Settled, *, named: str | None) -> SettledReply:
@@ -158,10 +158,10 @@ def _settled(settled: Settled, *, named: str | None) -> SettledReply:
     return SettledReply(
         success=True,
         message="Negotiation settled successfully",
-        negotiation_id=str(n.id),
+        negotiation_id=spelled(n.id),
         state=n.state,
-        task_id=str(receipt.id),
-        task_receipt_id=str(receipt.id),
+        task_id=spelled(receipt.id),
+        task_receipt_id=spelled(receipt.id),
         receipt=receipt_reply(receipt),
         distribution=receipt.distribution,
         validator_did=settled.validator,
@@ -173,7 +173,7 @@ def _settled(settled: Settled, *, named: str | None) -> SettledReply:
 def _settled_lines(settled: Settled) -> tuple[Line, ...]:
     receipt = settled.receipt
     settlement = ((NEGOTIATIONS.of("settled"), 1), (SETTLED.of(), receipt.amount))
-    of = {"negotiation_id": str(settled.negotiation.id), "receipt_id": str(receipt.id)}
+    of = {"negotiation_id": spelled(settled.negotiation.id), "receipt_id": spelled(receipt.id)}
     paid = {name: amount for name, amount in receipt.distribution.items() if amount != "0"}
     warnings = (
         (Line("Committee is short", {**of, "committee": len(receipt.committee), "m": receipt.size}),)

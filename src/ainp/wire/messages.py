@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ainp.core.delivery import Sent, Waiting
 from ainp.core.did import AgentDid
 from ainp.core.errors import BrokerError
+from ainp.core.ids import spelled
 from ainp.core.moments import unix_ms
 from ainp.wire.discovery import FoundReply, MatchReply
 from ainp.wire.envelopes import EnvelopeBody
@@ -102,7 +103,7 @@ def sent_reply(sent: Sent) -> SentReply:
         status="routed",
         agent_count=len(sent.reached),
         id=message.envelope.id,
-        message_id=str(message.id),
+        message_id=spelled(message.id),
         recipients=list(sent.recipients),
         queued=queued,
         priority=round(message.priority, 6),
@@ -125,7 +126,7 @@ def _offline(sent: Sent, away: Sequence[AgentDid], *, queued: bool) -> OfflineRe
 def waiting_reply(waiting: Waiting) -> WaitingReply:
     """Show a message that waits."""
     return WaitingReply(
-        message_id=str(waiting.id),
+        message_id=spelled(waiting.id),
         id=waiting.envelope_id,
         msg_type=waiting.msg_type,
         intent_type=waiting.intent_type,

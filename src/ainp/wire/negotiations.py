@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ainp.core.canonical import digest
+from ainp.core.ids import spelled
 from ainp.core.limits import MAX_SIGNATURE_LENGTH, MAX_URI_LENGTH
 from ainp.core.moments import unix_ms
 from ainp.core.negotiation import DEFAULT_ROUNDS, Negotiation, NegotiationState, Round
@@ -150,7 +151,7 @@ def negotiation_reply(n: Negotiation) -> NegotiationReply:
     """Show a negotiation."""
     final = n.current.proposal if n.accepted_at is not None else None
     return NegotiationReply(
-        id=str(n.id),
+        id=spelled(n.id),
         intent_id=n.intent_id,
         initiator_did=n.initiator,
         responder_did=n.responder,
@@ -174,7 +175,7 @@ def negotiation_reply(n: Negotiation) -> NegotiationReply:
         closed_by=n.closed_by,
         close_reason=n.close_reason,
         committee_seed_commitment=None if n.seed is None else digest(n.seed).hex(),
-        task_id=None if n.task_id is None else str(n.task_id),
+        task_id=None if n.task_id is None else spelled(n.task_id),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
+from ainp.core.ids import spelled
 from ainp.core.limits import MAX_SIGNATURE_LENGTH, MAX_TYPE_LENGTH
 from ainp.core.quorum import Tally
 from ainp.core.receipt import TaskReceipt
@@ -168,8 +169,8 @@ class EpochReply(Struct):
 def receipt_reply(r: TaskReceipt) -> ReceiptReply:
     """Show a receipt."""
     return ReceiptReply(
-        id=str(r.id),
-        negotiation_id=None if r.negotiation_id is None else str(r.negotiation_id),
+        id=spelled(r.id),
+        negotiation_id=None if r.negotiation_id is None else spelled(r.negotiation_id),
         intent_id=r.intent_id,
         intent_type=r.intent_type,
         agent_did=r.agent,
