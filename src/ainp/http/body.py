@@ -52,8 +52,10 @@ def is_cbor(content_type: str | None, *, coding: Sequence[str]) -> bool:
 
     Nothing is decompressed here, so what says it is compressed would be another thing to another reader.
     """
-    if any(name.strip().lower() != "identity" for name in coding):
+    if coding and any(name.strip().lower() != "identity" for name in coding):
         raise UnsupportedMedia(f"content-encoding: found {', '.join(coding)[:80]!r}, expected identity, or none")
+    if content_type == "application/json":
+        return False
     kind = (content_type or "").split(";", 1)[0].strip().lower()
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         return False

@@ -42,10 +42,10 @@ def receiver(headers: Fields, claimed: str | None, settings: Settings) -> str | 
 
 def header_did(headers: Fields) -> str | None:
     """The DID in X-AINP-DID."""
-    sent = headers.all(DID_HEADER)
-    if len(set(sent)) > 1:
+    sent = headers.get(DID_HEADER)
+    if sent is not None and len(set(headers.all(DID_HEADER))) > 1:
         raise Forbidden("X-AINP-DID: found twice with different values, expected one")
-    return sent[0] if sent else None
+    return sent
 
 
 def check_proxy(headers: Fields, secret: str) -> None:

@@ -8,7 +8,7 @@ the pool: functions take a `Session` and don't know which it is.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
@@ -198,7 +198,7 @@ class Database:
         self._pool: Pool | None = None
         self._size = size
         self._ready = ready
-        self._clock: tuple[datetime, float] | None = None
+        self._clock: tuple[float, float] | None = None  # how far ahead of ours PostgreSQL's is, and when it was asked
         self._asking = False
         self._gatherings: dict[Together[Any, Any], Gathering[Any, Any]] = {}
         self.pulse = Pulse(self)
@@ -260,16 +260,16 @@ class Database:
 
     async def clock(self) -> datetime:
         """PostgreSQL's time: asked once a second, and carried on by this process's own steady clock."""
-        old = _CLOCK_MEANWHILE_S if self._asking else _CLOCK_S
-        if self._clock is None or monotonic() - self._clock[1] > old:
+        here = monotonic()
+        if self._clock is None or here - self._clock[1] > (_CLOCK_MEANWHILE_S if self._asking else _CLOCK_S):
             self._asking = True
             try:
-                now = await self.fetchval(_CLOCK)
+                there = await self.fetchval(_CLOCK)
             finally:
                 self._asking = False
-            self._clock = now, monotonic()
-        at, since = self._clock
-        return at + timedelta(0, 0, int((monotonic() - since) * 1e6))  # half the time of seconds by name
+            here = monotonic()
+            self._clock = there.timestamp() - here, here
+        return datetime.fromtimestamp(self._clock[0] + here, UTC)
 
     async def together(
         self, statement: Together[_Item, _Result], item: _Item, *, nonce: Nonce | None = None
