@@ -7,7 +7,6 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,11 +17,11 @@ from ainp.cli import app
 from ainp.store import migrate
 from ainp.store.backup_file import Reader
 from ainp.worker.jobs import scheduled
-from ainp.worker.schedule import tick
 from support.api import an_api
 from support.database import Databases, a_folder
 from support.lived import live
 from support.migrating import connected
+from support.ticks import a_tick
 
 CAPABILITY = """
 INSERT INTO capabilities (agent_id, description, tags, version)
@@ -174,7 +173,7 @@ def test_what_a_broker_without_agents_has_written_by_itself_does_not_count(saved
         async with an_api(database_url, usefulness_reward_pool_enabled=True) as api:
             await api.get("/health/ready")
             for job in scheduled(api.broker):
-                await tick(api.broker.database, job, datetime.now(UTC))
+                await a_tick(api.broker.database, job)
 
     asyncio.run(every_job_once())
     restored = ainp("restore", str(saved), url=database_url)

@@ -9,13 +9,13 @@ import pytest
 from ainp.http.routes import ROUTES
 from ainp.telemetry.metrics import TABLE
 from ainp.worker.jobs import scheduled
-from ainp.worker.schedule import tick
 from support.api import Api, an_api
 from support.builders import an_agent
 from support.listening import Telling, a_telling_broker, a_whole_job, listening
 from support.migrating import connected
 from support.races import wait_until
 from support.scraped import Scrape, read
+from support.ticks import a_tick
 from support.world import World
 
 OPENMETRICS = {"accept": "application/openmetrics-text;version=1.0.0"}
@@ -51,7 +51,7 @@ async def test_a_whole_job_moves_what_it_must_move(broker: Telling) -> None:
         body = {"address": {"did": agent, "capabilities": []}}
         await api.call("POST", "/api/agents/register", body, headers={"Idempotency-Key": "again"})
     for job in scheduled(api.broker):
-        assert await tick(api.broker.database, job, datetime.now(UTC))
+        assert await a_tick(api.broker.database, job)
     after = await scrape(api)
 
     assert after.names == {metric.name for metric in TABLE}
@@ -76,7 +76,7 @@ async def test_a_whole_job_moves_what_it_must_move(broker: Telling) -> None:
 
 async def test_what_alerts_watch_is_measured(broker: Telling) -> None:
     for job in scheduled(broker.api.broker):
-        await tick(broker.api.broker.database, job, datetime.now(UTC))
+        await a_tick(broker.api.broker.database, job)
     found = await scrape(broker.api)
 
     for name in ("receipts_stuck", "receipts_overdue", "receipts_without_committee", "receipts_without_reputation"):
@@ -194,7 +194,7 @@ async def test_without_its_table_the_database_is_up_and_jobs_go_on(database_url:
         found = await scrape(api)
         before = found.of("ainp_job_runs_total", outcome="succeeded")
         for job in scheduled(api.broker):
-            assert await tick(api.broker.database, job, datetime.now(UTC))
+            assert await a_tick(api.broker.database, job)
         after = await scrape(api)
 
     assert found.of("ainp_database_up") == 1

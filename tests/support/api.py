@@ -94,10 +94,11 @@ class Api:
 @asynccontextmanager
 async def an_api(database_url: str, **settings: object) -> AsyncIterator[Api]:
     """A broker on *database_url*, without jobs: a test runs them when it wants to; and asks as often as it likes."""
-    database = Database(database_url, size=20)
+    configured = a_configuration(**{"rate_limit_enabled": False, **settings})
+    database = Database(database_url, size=configured.pool_size)
     await database.open()
     try:
-        broker = make_broker(a_configuration(**{"rate_limit_enabled": False, **settings}), database)
+        broker = make_broker(configured, database)
         transport = httpx.ASGITransport(app=App(broker))
         async with httpx.AsyncClient(transport=transport, base_url=LOOPBACK) as client:
             yield Api(broker, client)

@@ -13,13 +13,13 @@ from ainp.operations import rewards
 from ainp.operations.rewards import RewardPolicy
 from ainp.worker import usefulness
 from ainp.worker.jobs import scheduled
-from ainp.worker.schedule import tick
 from support.api import Api, an_api
 from support.builders import agents
 from support.migrating import connected
 from support.races import two_apis
 from support.said import Said, what_is_logged
 from support.serving import serving, status_of
+from support.ticks import a_tick
 from support.useful import prove, register, trade, wait_out_the_hour
 
 CREW = agents(3)
@@ -151,7 +151,7 @@ async def test_a_tick_adds_up_and_pays_once_on_two_nodes(database_url: str) -> N
                 (node, job) for node in nodes for job in scheduled(node.broker) if job.name == "usefulness-aggregation"
             ]
             at = datetime(2026, 3, 1, 12, tzinfo=UTC)
-            ran = await asyncio.gather(*[tick(node.broker.database, job, at) for node, job in jobs * 5])
+            ran = await asyncio.gather(*[a_tick(node.broker.database, job, at) for node, job in jobs * 5])
 
     assert sum(ran) == 1
     assert (said.messages.count(ADDING), said.messages.count(COMPLETE)) == (1, 1)

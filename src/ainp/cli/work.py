@@ -28,7 +28,7 @@ from ainp.worker.publisher import publish_forever
 from ainp.worker.schedule import run_forever
 from ainp.worker.upkeep import measure_forever
 
-POOL_SIZE = 16  # a job holds one connection while it runs and works with another
+POOL_SIZE = 16  # a job works with one at a time, and seldom do so many run at once
 _LOOK_AGAIN_S = 1.0
 
 

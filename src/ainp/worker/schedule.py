@@ -2,16 +2,19 @@
 Jobs: each on its own times, each tick run by one node.
 
 A tick is taken in the database (`job_runs`), so it is run once however many brokers there are; an advisory lock keeps
-two ticks of one job from running side by side. A failed tick is logged, kept, and followed by the next.
+two ticks of one job from running side by side. A process holds all its locks on one connection beside the pool: jobs
+that each kept a connection while they waited for another would wait for each other. A failed tick is logged, kept, and
+followed by the next.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from time import monotonic
+from typing import Any, Self
 
 from croniter import croniter
 
@@ -48,31 +51,76 @@ def interval_s(cron: str, after: datetime) -> float:
     return max((later - earlier).total_seconds() for earlier, later in pairwise(times))
 
 
+class Ticks:
+    """
+    The ticks that one process runs, taken on a connection of their own for as long as it is entered.
+
+    With that connection its locks are lost, and another node may go on; the next tick makes another one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._opened = AsyncExitStack()
+        self._connection: Any = None
+        self._asking = asyncio.Lock()
+        self._running: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        """Connect when it is first needed: the database may be gone now and back then."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of every lock."""
+        await self._opened.aclose()
+
+    async def run(self, job: Job, at: datetime) -> bool:
+        """Run one tick of *job* unless another node has taken it; whether it was run here."""
+        if job.name in self._running:  # a session may take its own lock again
+            return False
+        self._running.add(job.name)
+        try:
+            claimed = await self._take(job, at)
+            if claimed:
+                await self._end(job, at, error=await _run(job))
+            return claimed
+        finally:
+            self._running.discard(job.name)
+
+    async def _take(self, job: Job, at: datetime) -> bool:
+        async with self._own() as own:
+            if not await jobs.lock(own, job.name):
+                return False
+            claimed = await jobs.claim(own, job.name, at)
+            if not claimed:
+                await jobs.unlock(own, job.name)
+            return claimed
+
+    async def _end(self, job: Job, at: datetime, *, error: str | None) -> None:
+        async with self._own() as own:
+            await jobs.finish(own, job.name, at, error=error)
+            if error is None:
+                with suppress(SchemaBehind):  # a job is run, whether that can be told or not
+                    await measurements.job_succeeded(own, job.name)
+            await jobs.unlock(own, job.name)
+
+    @asynccontextmanager
+    async def _own(self) -> AsyncIterator[Transaction]:
+        async with self._asking:
+            if self._connection is None or self._connection.is_closed():
+                await self._opened.aclose()
+                self._connection = await self._opened.enter_async_context(self._database.dedicated())
+            try:
+                yield Transaction(self._connection)
+            except BaseException:
+                self._connection.terminate()  # nobody knows which locks it holds
+                raise
+
+
 async def run_forever(database: Database, scheduled: Sequence[Job]) -> None:
     """Run every job at its times until cancelled; what runs then is finished by its transaction or not at all."""
-    async with asyncio.TaskGroup() as group:
+    async with Ticks(database) as ticks, asyncio.TaskGroup() as group:
         for job in scheduled:
-            group.create_task(_follow(database, job), name=job.name)
-
-
-async def tick(database: Database, job: Job, at: datetime) -> bool:
-    """Run one tick of *job* unless another node has taken it; whether it was run here."""
-    async with database.connection() as connection:
-        return await _take(Transaction(connection), job, at)
-
-
-async def _take(own: Transaction, job: Job, at: datetime) -> bool:
-    if not await jobs.lock(own, job.name):
-        return False
-    claimed = await jobs.claim(own, job.name, at)
-    if claimed:
-        error = await _run(job)
-        await jobs.finish(own, job.name, at, error=error)
-        if error is None:
-            with suppress(SchemaBehind):  # a job is run, whether that can be told or not
-                await measurements.job_succeeded(own, job.name)
-    await jobs.unlock(own, job.name)
-    return claimed
+            group.create_task(_follow(ticks, job), name=job.name)
 
 
 async def _run(job: Job) -> str | None:
@@ -90,7 +138,7 @@ async def _run(job: Job) -> str | None:
     return None
 
 
-async def _follow(database: Database, job: Job) -> None:
+async def _follow(ticks: Ticks, job: Job) -> None:
     for outcome in JOB_RUNS.labels["outcome"]:
         JOB_RUNS.of(job.name, outcome)  # shown before the first: a rise from nothing would not be seen
     JOB_INTERVAL.of(job.name).set(interval_s(job.cron, datetime.now(UTC)))
@@ -99,7 +147,7 @@ async def _follow(database: Database, job: Job) -> None:
         at = next_time(job.cron, now)
         await asyncio.sleep((at - now).total_seconds())
         try:
-            await tick(database, job, at)
+            await ticks.run(job, at)
         except SchemaBehind as error:
             logger().warning(f"{job.name} is waiting for migrations", error=error.message)
         except Exception as error:  # noqa: BLE001 - the database may be gone; the next tick tries again
