@@ -392,7 +392,7 @@ def test_a_doctor_that_is_killed_in_the_middle_leaves_nothing_behind(
     with deployed(databases, migrated_template, tmp_path, POU_M="100", POU_K="60") as large:
         for voices in (0, 1, 20):
             assert _stop_once_it_has(large, voices, signal.SIGKILL) == -signal.SIGKILL
-            large.sql("UPDATE cohorts SET ends_at = now()")
+            large.sql("UPDATE cohorts SET ends_at = now() - interval '1 second'")
         assert _stop_once_it_has(large, 0, signal.SIGINT) == 130  # it closes its own
         assert large.wrong() == []
 

@@ -192,7 +192,10 @@ async def test_def_30_what_expires_gives_back_what_it_holds(world: World) -> Non
     opened = await world.api.initiate(world.client, world.agent)
     before = await world.api.get(f"/api/credits/{world.client}")
     accepted = await world.api.accepted(world.client, world.agent)
-    overdue = "UPDATE negotiations SET expires_at = now(), settle_by = now() WHERE id = ANY ($1::uuid[])"
+    overdue = (
+        "UPDATE negotiations SET expires_at = now() - interval '1 s', settle_by = now() - interval '1 s'"
+        " WHERE id = ANY ($1::uuid[])"
+    )
     await world.api.broker.database.execute(overdue, [opened["id"], accepted["id"]])
 
     await negotiations.expire_due(world.api.broker.database)

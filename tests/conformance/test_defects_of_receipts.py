@@ -190,7 +190,9 @@ async def test_def_53_the_expired_and_the_parties_do_not_sit(database_url: str) 
     async with an_api(database_url) as api:
         client, agent, *others = await api.register(8)
         gone = others[:2]
-        await api.broker.database.execute("UPDATE agents SET expires_at = now() WHERE did = ANY ($1)", gone)
+        await api.broker.database.execute(
+            "UPDATE agents SET expires_at = now() - interval '1 second' WHERE did = ANY ($1)", gone
+        )
 
         for _ in range(5):
             settled = await api.settled(client, agent, price=1)

@@ -75,7 +75,9 @@ async def test_each_reason_to_be_stuck_is_said_in_the_page_s_words(database_url:
         client, agent, *others = await api.register(8)
         await api.settled(client, agent)
         async with connected(database_url) as db:
-            await db.execute("UPDATE agents SET expires_at = now() WHERE did = ANY ($1)", others[1:])
+            await db.execute(
+                "UPDATE agents SET expires_at = now() - interval '1 second' WHERE did = ANY ($1)", others[1:]
+            )
         await api.broker.epochs.rebuild(api.broker.database)
         empty = await api.settled(client, agent)
     async with connected(database_url) as db:

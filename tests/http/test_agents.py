@@ -134,7 +134,9 @@ async def test_a_life_is_between_a_minute_and_a_month(world: World, ttl: float |
 async def test_an_agent_whose_time_is_over_is_not_found(world: World) -> None:
     did = an_agent("short-lived")
     await registered(world.api, {"did": did, "capabilities": []})
-    await world.api.broker.database.execute("UPDATE agents SET expires_at = now() WHERE did = $1", did)
+    await world.api.broker.database.execute(
+        "UPDATE agents SET expires_at = now() - interval '1 second' WHERE did = $1", did
+    )
 
     gone = await world.api.get(f"/api/agents/{did}", status=404)
 

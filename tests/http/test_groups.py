@@ -143,7 +143,7 @@ async def test_a_round_ends_when_its_time_is_over(api: SignedApi) -> None:
 
     due = await opened(api, timeout_per_round_ms=60_000)
     await db.execute(
-        "UPDATE group_negotiations SET round_ends_at = now(),"
+        "UPDATE group_negotiations SET round_ends_at = now() - interval '1 second',"
         " rounds = replace(rounds::text, rounds -> 0 ->> 'ends_at', '1')::json WHERE id = $1",
         due["id"],
     )

@@ -128,7 +128,7 @@ async def test_what_has_expired_is_handed_to_nobody(broker: Telling) -> None:
     raw = an_intent(ALICE, did)
     await post(broker.api, raw)
     await broker.api.broker.database.execute(
-        "UPDATE message_queue SET expires_at = now() WHERE expires_at < now() + '9s'"
+        "UPDATE message_queue SET expires_at = now() - interval '1 second' WHERE expires_at < now() + '9s'"
     )
 
     async with connect(f"ws://127.0.0.1:{broker.port}/?did={did}") as socket:
@@ -177,7 +177,9 @@ async def test_as_many_wait_as_may(broker: Telling, monkeypatch: pytest.MonkeyPa
 
     assert (await post(broker.api, raw, 503))["error"] == "QUEUE_FULL"
     assert not (await post(broker.api, a_mail(ALICE, did)))["queued"]  # mail has its mailbox
-    await broker.api.broker.database.execute("UPDATE message_queue SET expires_at = now() WHERE to_did = $1", did)
+    await broker.api.broker.database.execute(
+        "UPDATE message_queue SET expires_at = now() - interval '1 second' WHERE to_did = $1", did
+    )
     await post(broker.api, raw)  # what has expired takes nobody's place
 
 
@@ -193,7 +195,9 @@ async def test_nobody_alone_fills_another_s_queue(broker: Telling, monkeypatch: 
     assert (await post(broker.api, an_intent(BOB, did)))["queued"]
     [*_, last] = await waiting(broker.api, did)
     await broker.api.call("POST", "/api/intents/cancel", {"id": last["id"], "from_did": last["from_did"]})
-    await broker.api.broker.database.execute("UPDATE message_queue SET expires_at = now() WHERE to_did = $1", did)
+    await broker.api.broker.database.execute(
+        "UPDATE message_queue SET expires_at = now() - interval '1 second' WHERE to_did = $1", did
+    )
     assert (await post(broker.api, raw))["queued"]  # it may be sent again as it is
 
 

@@ -99,7 +99,7 @@ async def test_nobody_pays_postage_with_credits_that_are_not_there(database_url:
 async def test_a_content_may_come_again_when_its_time_is_over(database_url: str) -> None:
     async with an_api(database_url, email_dedupe_ttl_seconds=60) as api:
         assert (await post(api, an_email(ALICE, BOB.did)))[0] == 200
-        await api.broker.database.execute("UPDATE mail_marks SET until = now()")
+        await api.broker.database.execute("UPDATE mail_marks SET until = now() - interval '1 second'")
 
         assert (await post(api, an_email(ALICE, BOB.did)))[0] == 200
         assert (await post(api, an_email(ALICE, BOB.did)))[0] == 409

@@ -122,7 +122,7 @@ async def test_a_reservation_goes_back(world: World, release: str) -> None:
     if release == "cancel":
         await world.api.call("POST", f"/api/negotiations/{accepted['id']}/cancel", {}, by=world.agent)
     else:
-        query = "UPDATE negotiations SET settle_by = now() WHERE id = $1"
+        query = "UPDATE negotiations SET settle_by = now() - interval '1 second' WHERE id = $1"
         await world.api.broker.database.execute(query, accepted["id"])
         await negotiations.expire_due(world.api.broker.database)
 

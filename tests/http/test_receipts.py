@@ -252,7 +252,7 @@ async def test_an_extended_committee_is_the_longer_draw(database_url: str) -> No
         settled = await api.settled(client, agent)
         for did in settled["receipt"]["committee"][:2]:
             await api.attest(settled["task_id"], did, "AUDIT_PASS")
-        await api.broker.database.execute("UPDATE task_receipts SET window_ends_at = now()")
+        await api.broker.database.execute("UPDATE task_receipts SET window_ends_at = now() - interval '1 second'")
         await finalizer.run(api.broker)
 
         shown = await api.get(f"/api/receipts/{settled['task_id']}/committee")

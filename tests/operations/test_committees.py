@@ -100,7 +100,7 @@ async def test_expired_and_idle_agents_are_not_listed(database_url: str) -> None
     async with an_api(database_url) as api:
         expired, idle, alive = await api.register(3)
         db = api.broker.database
-        await db.execute("UPDATE agents SET expires_at = now() WHERE did = $1", expired)
+        await db.execute("UPDATE agents SET expires_at = now() - interval '1 second' WHERE did = $1", expired)
         await db.execute("UPDATE agents SET last_seen_at = now() - interval '169 hours' WHERE did = $1", idle)
 
         built = await api.broker.epochs.rebuild(db)

@@ -185,7 +185,7 @@ class Ours:
     async def _expire(self, model: Model) -> None:
         if (id_ := model.expire()) is not None:
             await self.db.execute(
-                "UPDATE message_queue q SET expires_at = now() FROM messages m"
+                "UPDATE message_queue q SET expires_at = now() - interval '1 second' FROM messages m"
                 " WHERE m.id = q.message_id AND m.envelope_id = $1",
                 id_,
             )

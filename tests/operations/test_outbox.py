@@ -7,7 +7,7 @@ from ainp.worker import finalizer
 from support.api import Api, an_api
 from support.listening import a_whole_job
 
-_OVER = "UPDATE task_receipts SET window_ends_at = now() WHERE judged_at IS NULL"
+_OVER = "UPDATE task_receipts SET window_ends_at = now() - interval '1 second' WHERE judged_at IS NULL"
 
 
 async def told(api: Api) -> list[tuple[str, list[str]]]:
@@ -51,7 +51,9 @@ async def test_what_ends_early_is_told(database_url: str) -> None:
         await negotiated(api, client, agent, "reject", agent)
         await negotiated(api, client, agent, "cancel", client)
         await api.initiate(client, agent)
-        await api.broker.database.execute("UPDATE negotiations SET expires_at = now() WHERE state = 'initiated'")
+        await api.broker.database.execute(
+            "UPDATE negotiations SET expires_at = now() - interval '1 second' WHERE state = 'initiated'"
+        )
         await negotiations.expire_due(api.broker.database)
 
         ends = [event for event in await told(api) if event[0] != "negotiation.proposed"]

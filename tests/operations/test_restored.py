@@ -47,7 +47,8 @@ async def test_what_was_judged_is_not_judged_again_after_down_and_up(database_ur
         await migrate.down(db, to=21)
         await migrate.up(db)
         await db.execute(
-            "UPDATE task_receipts SET window_ends_at = now() WHERE id = ANY ($1)", [r["id"] for r in judged]
+            "UPDATE task_receipts SET window_ends_at = now() - interval '1 second' WHERE id = ANY ($1)",
+            [r["id"] for r in judged],
         )
     await _finalizer(database_url)
 

@@ -174,7 +174,7 @@ async def _pays(network: Network) -> None:
                 await payments.receive(db, notice)
         wanted = Wanted(owner=client, amount=500, method=Method.CREDITS, time=hour, payee=agent)
         await payments.open_request(db, wanted, configured)
-    await network.sql("UPDATE payment_requests SET expires_at = now() WHERE amount_atomic = 8000")
+    await network.sql("UPDATE payment_requests SET expires_at = now() - interval '1 second' WHERE amount_atomic = 8000")
     assert len(await payments.expire_due(db, before=await db.clock(), methods=list(Method))) == 1
 
 
