@@ -136,7 +136,8 @@ async def test_the_document_and_the_page_are_served(database_url: str) -> None:
 
 
 def test_an_answer_that_is_not_documented_is_noticed() -> None:
-    assert undocumented("GET", "/api/receipts", 200, b"{}") is None
+    assert undocumented("GET", "/api/receipts", 200, b'{"receipts":[],"cursor":null}') is None
+    assert undocumented("GET", "/api/receipts", 200, b'{"receipts":{},"cursor":null}')
     assert undocumented("GET", "/api/receipts", 418, b"{}")
     assert undocumented("GET", "/api/receipts", 400, b'{"error":"NEW_CODE"}')
     assert undocumented("GET", "/api/receipts", 500, b'{"error":"INTERNAL_ERROR"}')

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import cbor2
+import jsonschema_rs
 import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -47,11 +48,33 @@ def undocumented(method: str, path: str, status: int, body: bytes) -> str | None
     response = operation["responses"].get(str(status))
     if response is None:
         return f"{method} {path}: {status} is not documented: {body[:200]!r}"
-    decode = cbor2.loads if body[:1] > b"\x80" else msgspec.json.decode
-    code = decode(body).get("error") if status >= 400 and not path.startswith("/health") else None
+    if status < 400 and "application/json" not in response.get("content", {}):
+        return None
+    answer = _answer(body)
+    code = answer.get("error") if status >= 400 and not path.startswith("/health") else None
     if code is not None and f"`{code}`" not in response["description"]:
         return f"{method} {path}: {status} {code} is not documented"
-    return None
+    return _other_than(response["content"]["application/json"]["schema"], answer, f"{method} {path}: {status}")
+
+
+def _answer(body: bytes) -> Any:  # noqa: ANN401 - what JSON or CBOR may be
+    if not body:
+        return None
+    decode = cbor2.loads if body[:1] > b"\x80" else msgspec.json.decode
+    return decode(body)
+
+
+def _other_than(schema: dict[str, Any], answer: object, of: str) -> str | None:
+    """Say where an answer is not what its schema says; one to HEAD has no body."""
+    if answer is None:
+        return None
+    wrong = next(_validator(msgspec.json.encode(schema)).iter_errors(answer), None)
+    return None if wrong is None else f"{of}: {wrong.message} at {list(wrong.instance_path)}"
+
+
+@cache
+def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no common type for them
+    return jsonschema_rs.Draft202012Validator({**msgspec.json.decode(schema), "components": document()["components"]})
 
 
 @pytest.fixture(autouse=True)

@@ -211,10 +211,15 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
 def _links(holder: dict[str, Any]) -> str:
     media_type, content = next(iter(holder["content"].items()))
     schema = content["schema"]
-    name = str(schema.get("$ref", schema.get("items", {}).get("$ref", ""))).rsplit("/", 1)[-1]
-    if name:
-        return f"<a href='#{name}'><code>{name}</code></a>"
+    names = [name for name in map(_name, schema.get("anyOf", [schema])) if name]
+    if names:
+        return " or ".join(f"<a href='#{name}'><code>{name}</code></a>" for name in names)
     return "<code>object</code>" if media_type == JSON else f"<code>{media_type}</code>"
+
+
+def _name(schema: dict[str, Any]) -> str:
+    """What a schema, or what it is a list of, is called."""
+    return str(schema.get("$ref", schema.get("items", {}).get("$ref", ""))).rsplit("/", 1)[-1]
 
 
 def _linked(text: str) -> str:

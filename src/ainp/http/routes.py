@@ -103,7 +103,14 @@ ROUTES: tuple[Route, ...] = (
         newcomers=True,
     ),
     replace(
-        post("/api/discovery/search", discovery.search, list[wd.FoundReply], wd.QueryBody, None, *_SEARCHES),
+        post(
+            "/api/discovery/search",
+            discovery.search,
+            list[wd.FoundReply] | wd.FoundAgents,
+            wd.QueryBody,
+            None,
+            *_SEARCHES,
+        ),
         query=(_EMBEDDINGS,),
         reads=True,
     ),
