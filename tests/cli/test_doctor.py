@@ -432,7 +432,12 @@ def _stop_one_once_it_has(large: Deployed, voices: int, how: signal.Signals) -> 
             return bool(open_now and said >= voices)
 
     command = [str(AINP), "doctor", "--only", "canary"]
-    process = subprocess.Popen(command, cwd=large.folder, env=an_environment(**large.environment))
+    process = subprocess.Popen(  # what a shell runs in the background ignores SIGINT, and so do its children
+        command,
+        cwd=large.folder,
+        env=an_environment(**large.environment),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this process has one thread
+    )
     wait_until(lambda: asyncio.run(reached()))
     process.send_signal(how)
     return process.wait(PATIENCE_S)
